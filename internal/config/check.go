@@ -1,0 +1,212 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/mail"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+var (
+	textSender = regexp.MustCompile(`^(\+[1-9][0-9]{6,14}|MG[0-9a-f]{32})$`)
+	accountSID = regexp.MustCompile(`^AC[0-9a-f]{32}$`)
+)
+
+// checkStore looks at the stage, the databases and the keys.
+func (c *Config) checkStore() (bad Complaints) {
+	if !slices.Contains([]Env{Local, Dev, Staging, Production}, c.Env) {
+		bad = append(bad, "APP_ENV must be local, dev, staging or production.")
+	}
+	bad = append(bad, c.checkDatabase("DATABASE_URL", c.DatabaseURL)...)
+	if c.MigrateDatabaseURL != c.DatabaseURL {
+		bad = append(bad, c.checkDatabase("MIGRATE_DATABASE_URL", c.MigrateDatabaseURL)...)
+	}
+	redis, err := url.Parse(c.RedisURL.Reveal())
+	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, redis.Scheme) {
+		bad = append(bad, "REDIS_URL must be an address such as redis://localhost:6379/0.")
+	}
+	return append(bad, c.checkKeyset()...)
+}
+
+// checkDatabase asks the driver itself what it would do with an address, so
+// that a plain-text fallback is seen too.
+func (c *Config) checkDatabase(name string, address Secret) Complaints {
+	if address == "" {
+		return Complaints{name + " must name the Postgres database."}
+	}
+	parsed, err := pgconn.ParseConfig(address.Reveal())
+	if err != nil {
+		return Complaints{name + " is not an address that Postgres understands."}
+	}
+	plain := parsed.TLSConfig == nil && !strings.HasPrefix(parsed.Host, "/") // a socket file never leaves the machine
+	for _, fallback := range parsed.Fallbacks {
+		plain = plain || fallback.TLSConfig == nil
+	}
+	if plain && c.Env.Guarded() {
+		return Complaints{fmt.Sprintf("%s allows a plain-text connection, which %s refuses; add sslmode=verify-full or sslmode=require.", name, c.Env)}
+	}
+	return nil
+}
+
+// checkKeyset looks at the shape only; opening it is seal's work.
+func (c *Config) checkKeyset() Complaints {
+	if c.Keyset == "" {
+		return Complaints{"KEYSET (or KEYSET_FILE) must hold the keyset that seals patient data."}
+	}
+	raw, err := base64.StdEncoding.DecodeString(c.Keyset.Reveal())
+	if err != nil || !json.Valid(raw) {
+		return Complaints{"KEYSET must be a keyset as base64, as made by `countersign keys new`."}
+	}
+	return nil
+}
+
+// checkWeb looks at the public address and at how people sign in.
+func (c *Config) checkWeb() (bad Complaints) {
+	if c.Port < 1 || c.Port > 65535 {
+		bad = append(bad, "PORT must be between 1 and 65535.")
+	}
+	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
+	if c.Access.Audience == "" {
+		bad = append(bad, "ACCESS_AUD must hold the audience tag of the Access application; without it anyone's token would do.")
+	}
+	if c.Access.Issuer == "" {
+		return append(bad, "ACCESS_ISSUER must be the address of the Access team, such as https://riverside.cloudflareaccess.com.")
+	}
+	issuer := c.checkOrigin("ACCESS_ISSUER", c.Access.Issuer)
+	if len(issuer) == 0 && c.Env.Guarded() && !strings.HasSuffix(c.Access.Issuer, ".cloudflareaccess.com") {
+		issuer = Complaints{fmt.Sprintf("ACCESS_ISSUER must end in .cloudflareaccess.com in %s.", c.Env)}
+	}
+	return append(bad, issuer...)
+}
+
+// checkOrigin wants a scheme and a host and nothing more; in a guarded stage,
+// https and a host that others can reach.
+func (c *Config) checkOrigin(name, address string) Complaints {
+	if bad := c.checkAddress(name, address); len(bad) > 0 {
+		return bad
+	}
+	if parsed, err := url.Parse(address); err != nil || parsed.Path != "" {
+		return Complaints{name + " must not have a path."}
+	}
+	return nil
+}
+
+// checkAddress wants an http or https address without credentials or query; in
+// a guarded stage, https and a host that is not this machine or its network.
+func (c *Config) checkAddress(name, address string) Complaints {
+	parsed, err := url.Parse(address)
+	switch {
+	case err != nil || parsed.Hostname() == "" || parsed.Scheme != "http" && parsed.Scheme != "https":
+		return Complaints{name + " must be an address that begins with https:// (or http:// on one machine)."}
+	case parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "":
+		return Complaints{name + " must not hold a user name, a query or a fragment."}
+	case c.Env.Guarded() && parsed.Scheme != "https":
+		return Complaints{fmt.Sprintf("%s must begin with https:// in %s.", name, c.Env)}
+	case c.Env.Guarded() && isNear(parsed.Hostname()):
+		return Complaints{fmt.Sprintf("%s points at this machine or its network, as a sandbox does; %s refuses it.", name, c.Env)}
+	}
+	return nil
+}
+
+// checkProviders looks at the accounts that mail, texts and drafts go through.
+func (c *Config) checkProviders() (bad Complaints) {
+	bad = append(bad, c.checkAddress("SENDGRID_BASE_URL", c.SendGrid.BaseURL)...)
+	bad = append(bad, c.checkAddress("TWILIO_BASE_URL", c.Twilio.BaseURL)...)
+	bad = append(bad, c.checkAddress("OPENAI_BASE_URL", c.OpenAI.BaseURL)...)
+	bad = append(bad, c.checkCredential("SENDGRID_API_KEY", c.SendGrid.APIKey)...)
+	bad = append(bad, c.checkCredential("TWILIO_AUTH_TOKEN", c.Twilio.AuthToken)...)
+	bad = append(bad, c.checkCredential("OPENAI_API_KEY", c.OpenAI.APIKey)...)
+	if !isECDSA(c.SendGrid.WebhookKey) {
+		bad = append(bad, "SENDGRID_WEBHOOK_KEY must be the verification key of the event webhook: base64 of an ECDSA public key.")
+	}
+	from, err := mail.ParseAddress(c.Mail.From)
+	switch {
+	case err != nil || from.Address != c.Mail.From:
+		bad = append(bad, "MAIL_FROM must be an e-mail address.")
+	case c.Env.Guarded() && (strings.HasSuffix(c.Mail.From, ".example") || isNear(c.Mail.From[strings.LastIndexByte(c.Mail.From, '@')+1:])):
+		bad = append(bad, fmt.Sprintf("MAIL_FROM is a made-up address; %s refuses it.", c.Env))
+	}
+	if !strings.HasPrefix(c.Twilio.AccountSID, "AC") || c.Env.Guarded() && !accountSID.MatchString(c.Twilio.AccountSID) {
+		bad = append(bad, "TWILIO_ACCOUNT_SID must be AC and 32 hexadecimal digits.")
+	}
+	if !textSender.MatchString(c.Twilio.From) {
+		bad = append(bad, "TWILIO_FROM must be a number such as +15550100123, or a messaging service's MG and 32 hexadecimal digits.")
+	}
+	return bad
+}
+
+// checkCredential wants a value, and in a guarded stage one that nobody can
+// have copied from an example.
+func (c *Config) checkCredential(name string, value Secret) Complaints {
+	if value == "" {
+		return Complaints{fmt.Sprintf("%s (or %s_FILE) must be set.", name, name)}
+	}
+	lower := strings.ToLower(value.Reveal())
+	for _, sample := range []string{"sandbox", "changeme", "example", "default"} {
+		if c.Env.Guarded() && strings.Contains(lower, sample) {
+			return Complaints{fmt.Sprintf("%s is a sample value; %s refuses it.", name, c.Env)}
+		}
+	}
+	return nil
+}
+
+// checkRunning looks at watching, stopping and waiting.
+func (c *Config) checkRunning() (bad Complaints) {
+	if c.SentryDSN != "" {
+		dsn, err := url.Parse(c.SentryDSN.Reveal())
+		switch {
+		case err != nil || dsn.User == nil || dsn.Hostname() == "" || strings.Trim(dsn.Path, "/") == "":
+			bad = append(bad, "SENTRY_DSN must be an address with a key and a project, or empty.")
+		case c.Env.Guarded() && (dsn.Scheme != "https" || isNear(dsn.Hostname())):
+			bad = append(bad, fmt.Sprintf("SENTRY_DSN must be an https address outside this network in %s.", c.Env))
+		}
+	}
+	if c.Env.Guarded() && c.MetricsToken != "" && len(c.MetricsToken) < 16 {
+		bad = append(bad, fmt.Sprintf("METRICS_TOKEN must have 16 characters or more in %s.", c.Env))
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		bad = append(bad, "LOG_LEVEL must be debug, info, warn or error.")
+	}
+	if c.ShutdownTimeout < time.Second || c.ShutdownTimeout > 10*time.Minute {
+		bad = append(bad, "SHUTDOWN_TIMEOUT must be between 1s and 10m.")
+	}
+	return append(bad, c.Times.check()...)
+}
+
+// check refuses times under which a send could still be running when its lease
+// has ended and someone else holds the row.
+func (t Times) check() (bad Complaints) {
+	eachSetting(reflect.ValueOf(t), "TIME_", func(name string, _ reflect.StructField, wait reflect.Value) {
+		if wait.Int() <= 0 {
+			bad = append(bad, name+" must be longer than nothing.")
+		}
+	})
+	if t.Lease <= t.StartWindow+t.ProviderTimeout {
+		bad = append(bad, fmt.Sprintf("TIME_LEASE (%s) must be longer than TIME_START_WINDOW and TIME_PROVIDER_TIMEOUT together (%s).",
+			t.Lease, t.StartWindow+t.ProviderTimeout))
+	}
+	return bad
+}
+
+func isECDSA(key string) bool {
+	der, err := base64.StdEncoding.DecodeString(key)
+	if err != nil {
+		return false
+	}
+	public, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return false
+	}
+	_, ok := public.(*ecdsa.PublicKey)
+	return ok
+}

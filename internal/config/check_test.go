@@ -1,0 +1,163 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// fault breaks one variable of an environment that loads.
+type fault struct {
+	start func(*testing.T) map[string]string
+	name  string
+	value string
+	says  string
+}
+
+// refuse wants exactly that variable to be complained about, once.
+func refuse(t *testing.T, faults map[string]fault) {
+	t.Helper()
+	for name, tt := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			environ := tt.start(t)
+			environ[tt.name] = tt.value
+			_, err := Load(from(environ))
+			if err == nil {
+				t.Fatal("it loads")
+			}
+			if got := err.Error(); !strings.HasPrefix(got, tt.name+" ") || !strings.Contains(got, tt.says) || strings.Contains(got, "\n") {
+				t.Errorf("it says %q, want one line about %s with %q", got, tt.name, tt.says)
+			}
+			if strings.Contains(err.Error(), "pw-local-1") {
+				t.Error("the complaint tells a password")
+			}
+		})
+	}
+}
+
+func TestLoadRefusesEachFault(t *testing.T) {
+	t.Parallel()
+	refuse(t, map[string]fault{
+		"no audience, local":       {local, "ACCESS_AUD", "", "audience"},
+		"no audience, production":  {production, "ACCESS_AUD", "", "audience"},
+		"unknown stage":            {local, "APP_ENV", "prod", "local, dev, staging or production"},
+		"port not a number":        {local, "PORT", "eighty", "a whole number"},
+		"port out of range":        {local, "PORT", "70000", "between 1 and 65535"},
+		"shutdown not a time":      {local, "SHUTDOWN_TIMEOUT", "25", "a length of time"},
+		"shutdown too short":       {local, "SHUTDOWN_TIMEOUT", "10ms", "between 1s and 10m"},
+		"bad network":              {local, "TRUSTED_PROXIES", "10.0.0.0/8,edge", "a list of networks"},
+		"bad level":                {local, "LOG_LEVEL", "loud", "debug, info, warn or error"},
+		"bad database":             {local, "DATABASE_URL", "postgres://a:pw-local-1@h:x/db", "understands"},
+		"bad queue address":        {local, "REDIS_URL", "localhost:6379", "redis://"},
+		"keyset not base64":        {local, "KEYSET", "{}", "base64"},
+		"issuer with a path":       {local, "ACCESS_ISSUER", "http://localhost:8090/team", "must not have a path"},
+		"issuer without a scheme":  {local, "ACCESS_ISSUER", "riverside.cloudflareaccess.com", "must be an address"},
+		"base with a query":        {local, "BASE_URL", "http://localhost:8080?x=1", "a query"},
+		"base with a user":         {local, "BASE_URL", "http://me:pw@localhost:8080", "a user name"},
+		"webhook key not a key":    {local, "SENDGRID_WEBHOOK_KEY", "bm90IGEga2V5", "ECDSA"},
+		"sender not an address":    {local, "MAIL_FROM", "Riverside <a@b.example>", "an e-mail address"},
+		"text sender not a number": {local, "TWILIO_FROM", "Riverside", "a number"},
+		"account of another kind":  {local, "TWILIO_ACCOUNT_SID", "SK123", "AC and 32"},
+		"no model key":             {local, "OPENAI_API_KEY", "", "must be set"},
+		"bad DSN":                  {local, "SENTRY_DSN", "https://sentry.io/1", "a key and a project"},
+		"lease too short":          {local, "TIME_LEASE", "35s", "longer than TIME_START_WINDOW"},
+		"no relay":                 {local, "TIME_RELAY_EVERY", "0s", "longer than nothing"},
+	})
+}
+
+func TestProductionRefusesEachFault(t *testing.T) {
+	t.Parallel()
+	refuse(t, map[string]fault{
+		"plain database":               {production, "DATABASE_URL", "postgres://a:b@db.riverside-clinic.org/c?sslmode=disable", "plain-text"},
+		"plain database as a fallback": {production, "DATABASE_URL", "postgres://a:b@db.riverside-clinic.org/c?sslmode=prefer", "plain-text"},
+		"plain database unsaid":        {production, "DATABASE_URL", "host=db.riverside-clinic.org user=a dbname=c", "plain-text"},
+		"plain owner's database":       {production, "MIGRATE_DATABASE_URL", "postgres://o:b@db.riverside-clinic.org/c?sslmode=allow", "plain-text"},
+		"http base":                    {production, "BASE_URL", "http://countersign.riverside-clinic.org", "https://"},
+		"base left to its default":     {production, "BASE_URL", "", "https://"},
+		"sandbox issuer":               {production, "ACCESS_ISSUER", "http://localhost:8090", "https://"},
+		"sandbox issuer with https":    {production, "ACCESS_ISSUER", "https://localhost:8090", "points at this machine"},
+		"issuer elsewhere":             {production, "ACCESS_ISSUER", "https://login.riverside-clinic.org", ".cloudflareaccess.com"},
+		"issuer that looks alike":      {production, "ACCESS_ISSUER", "https://evilcloudflareaccess.com", ".cloudflareaccess.com"},
+		"sandbox mail":                 {production, "SENDGRID_BASE_URL", "http://localhost:8090", "https://"},
+		"sandbox mail with https":      {production, "SENDGRID_BASE_URL", "https://127.0.0.1:8090", "points at this machine"},
+		"sandbox text, short loopback": {production, "TWILIO_BASE_URL", "https://127.1", "points at this machine"},
+		"sandbox text, IPv6":           {production, "TWILIO_BASE_URL", "https://[::1]:8090", "points at this machine"},
+		"sandbox text, mapped":         {production, "TWILIO_BASE_URL", "https://[::ffff:127.0.0.1]", "points at this machine"},
+		"sandbox model by name":        {production, "OPENAI_BASE_URL", "https://sandbox:8090/v1", "points at this machine"},
+		"sandbox model, private":       {production, "OPENAI_BASE_URL", "https://10.2.3.4/v1", "points at this machine"},
+		"sandbox model, dot at end":    {production, "OPENAI_BASE_URL", "https://localhost./v1", "points at this machine"},
+		"sandbox key":                  {production, "SENDGRID_API_KEY", "SG.sandbox-key", "a sample value"},
+		"example token":                {production, "TWILIO_AUTH_TOKEN", "ChangeMe", "a sample value"},
+		"made-up sender":               {production, "MAIL_FROM", "messages@riverside.example", "made-up"},
+		"sandbox Sentry":               {production, "SENTRY_DSN", "http://abc@localhost:8090/1", "outside this network"},
+		"short metrics token":          {production, "METRICS_TOKEN", "short", "16 characters"},
+	})
+}
+
+func TestStagingRefusesLikeProduction(t *testing.T) {
+	t.Parallel()
+	environ := local(t)
+	environ["APP_ENV"] = "staging"
+	_, err := Load(from(environ))
+	if err == nil {
+		t.Fatal("staging accepts the sandbox")
+	}
+	for _, name := range []string{"DATABASE_URL", "BASE_URL", "ACCESS_ISSUER", "SENDGRID_BASE_URL", "SENDGRID_API_KEY", "TWILIO_BASE_URL",
+		"TWILIO_AUTH_TOKEN", "TWILIO_ACCOUNT_SID", "OPENAI_BASE_URL", "OPENAI_API_KEY", "MAIL_FROM", "SENTRY_DSN"} {
+		if !strings.Contains("\n"+err.Error(), "\n"+name+" ") {
+			t.Errorf("%s is not complained about", name)
+		}
+	}
+}
+
+func TestASocketFileIsNotPlainText(t *testing.T) {
+	t.Parallel()
+	environ := production(t)
+	environ["DATABASE_URL"] = "host=/run/postgresql user=app dbname=countersign"
+	if _, err := Load(from(environ)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecretsNeverPrint(t *testing.T) {
+	t.Parallel()
+	environ := production(t)
+	c, err := Load(from(environ))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, value := range []any{c, *c, c.SendGrid, &c.Twilio, c.Keyset, []Secret{c.Keyset}} {
+			fmt.Fprintf(&out, verb+"\n", value)
+		}
+	}
+	for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
+		slog.New(handler).Info("starting", "config", c, "value", *c, "part", c.OpenAI, "keyset", c.Keyset)
+	}
+	asJSON, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Write(asJSON)
+	for _, name := range []string{"DATABASE_URL", "REDIS_URL", "KEYSET", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "OPENAI_API_KEY", "SENTRY_DSN", "METRICS_TOKEN"} {
+		secret := environ[name]
+		for _, shape := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%q", secret)} {
+			if strings.Contains(out.String(), shape) {
+				t.Errorf("%s prints", name)
+			}
+		}
+	}
+	for _, want := range []string{"DATABASE_URL=[redacted]\n", "TWILIO_AUTH_TOKEN_PREVIOUS=\n", "TIME_LEASE=1m30s\n", "BASE_URL=https://countersign.riverside-clinic.org\n", `"APP_ENV":"production"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the print does not have %q", want)
+		}
+	}
+	if Secret("").String() != "" {
+		t.Error("an empty secret looks like a set one")
+	}
+}

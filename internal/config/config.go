@@ -1,0 +1,146 @@
+// Package config reads the environment once, at the start, and complains about
+// everything that is wrong with it in one go.
+//
+// It knows the names, defaults and limits of the settings, and which of them
+// staging and production refuse. It does not open anything: a Config that
+// loaded may still name a database that is away. Nothing in it prints a secret.
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Env is the stage that the process runs in. It decides log detail, banner and
+// refusals; never how signing in, drafting or sending work.
+type Env string
+
+// The four stages.
+const (
+	Local      Env = "local"
+	Dev        Env = "dev"
+	Staging    Env = "staging"
+	Production Env = "production"
+)
+
+// Guarded reports whether the stage holds real people's data, and therefore
+// refuses sandbox addresses, plain http and plain-text database connections.
+func (e Env) Guarded() bool { return e == Staging || e == Production }
+
+// Config is every setting of the web and worker processes.
+type Config struct {
+	Env     Env    `env:"APP_ENV"`
+	Port    int    `env:"PORT" envDefault:"8080"`
+	BaseURL string `env:"BASE_URL"` // the public address, without a slash at the end; default http://localhost:PORT
+
+	DatabaseURL        Secret `env:"DATABASE_URL"`         // as the app's role
+	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"` // as the owner; default DatabaseURL
+	RedisURL           Secret `env:"REDIS_URL"`
+	Keyset             Secret `env:"KEYSET"` // for seal.OpenKeyring
+
+	Access         Access         `envPrefix:"ACCESS_"`
+	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"` // whose forwarding and Access headers are believed
+
+	SendGrid SendGrid `envPrefix:"SENDGRID_"`
+	Mail     Mail     `envPrefix:"MAIL_"`
+	Twilio   Twilio   `envPrefix:"TWILIO_"`
+	OpenAI   OpenAI   `envPrefix:"OPENAI_"`
+
+	SentryDSN    Secret `env:"SENTRY_DSN"`    // empty: nothing is sent to Sentry
+	MetricsToken Secret `env:"METRICS_TOKEN"` // empty: /metrics answers 404
+	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
+
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"` // how long draining may take
+	Times           Times         `envPrefix:"TIME_"`
+}
+
+// Access is the Cloudflare Access application that people sign in through.
+type Access struct {
+	Issuer   string `env:"ISSUER"` // exactly the iss claim
+	Audience string `env:"AUD"`    // must be in the aud claim
+}
+
+// SendGrid is the account that e-mail goes out of.
+type SendGrid struct {
+	BaseURL    string `env:"BASE_URL" envDefault:"https://api.sendgrid.com"`
+	APIKey     Secret `env:"API_KEY"`
+	WebhookKey string `env:"WEBHOOK_KEY"` // base64 of an ECDSA public key in DER
+}
+
+// Mail is who e-mail comes from.
+type Mail struct {
+	From     string `env:"FROM"`
+	FromName string `env:"FROM_NAME"`
+}
+
+// Twilio is the account that texts go out of.
+type Twilio struct {
+	BaseURL           string `env:"BASE_URL" envDefault:"https://api.twilio.com"`
+	AccountSID        string `env:"ACCOUNT_SID"`
+	AuthToken         Secret `env:"AUTH_TOKEN"`
+	AuthTokenPrevious Secret `env:"AUTH_TOKEN_PREVIOUS"` // still accepted on webhooks while tokens change
+	From              string `env:"FROM"`                // a number like +15550100, or a messaging service's MG… id
+}
+
+// OpenAI is the model that drafts.
+type OpenAI struct {
+	BaseURL string `env:"BASE_URL" envDefault:"https://api.openai.com/v1"`
+	APIKey  Secret `env:"API_KEY"`
+	Model   string `env:"MODEL" envDefault:"gpt-4.1-mini-2025-04-14"`
+}
+
+// Times are the waits of delivery and drafting. They are settings so that a
+// chaos run can use a short set with the same code. Load refuses a set in which
+// a send could outlive its lease.
+type Times struct {
+	Lease           time.Duration `env:"LEASE" envDefault:"90s"`            // how long a claim on a delivery holds
+	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"20s"` // one call to a provider
+	StartWindow     time.Duration `env:"START_WINDOW" envDefault:"15s"`     // a claim older than this no longer starts a call
+	Reenqueue       time.Duration `env:"REENQUEUE" envDefault:"60s"`        // when a queued row is handed to the queue again
+	RelayEvery      time.Duration `env:"RELAY_EVERY" envDefault:"1s"`       // between two looks at what is due
+	NudgeTimeout    time.Duration `env:"NUDGE_TIMEOUT" envDefault:"300ms"`  // the best-effort enqueue after a commit
+	ReconcileEvery  time.Duration `env:"RECONCILE_EVERY" envDefault:"15s"`  // between two looks for expired leases
+	LookupGrace     time.Duration `env:"LOOKUP_GRACE" envDefault:"15m"`     // how long evidence may take before a person is asked
+	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
+}
+
+// Load reads the whole configuration. The error is a Complaints with a sentence
+// for each thing that is wrong, naming its variable.
+func Load(getenv func(string) string) (*Config, error) {
+	c, complaints := read(getenv)
+	complaints = append(complaints, c.checkStore()...)
+	complaints = append(complaints, c.checkWeb()...)
+	complaints = append(complaints, c.checkProviders()...)
+	complaints = append(complaints, c.checkRunning()...)
+	return c.orComplain(complaints)
+}
+
+// LoadStore is Load for tools that use only the databases and keys, such as
+// migrate and seed: it complains about those and does not ask for the rest.
+func LoadStore(getenv func(string) string) (*Config, error) {
+	c, complaints := read(getenv)
+	return c.orComplain(append(complaints, c.checkStore()...))
+}
+
+// Complaints is everything that is wrong with an environment, a sentence each.
+type Complaints []string
+
+// Error is the sentences, one per line.
+func (c Complaints) Error() string { return strings.Join(c, "\n") }
+
+// orComplain keeps the first complaint about each variable: a value that could
+// not be read is not also out of range.
+func (c *Config) orComplain(complaints Complaints) (*Config, error) {
+	if len(complaints) == 0 {
+		return c, nil
+	}
+	seen := map[string]bool{}
+	return nil, slices.DeleteFunc(complaints, func(sentence string) bool {
+		name, _, _ := strings.Cut(sentence, " ")
+		again := seen[name]
+		seen[name] = true
+		return again
+	})
+}
