@@ -1,0 +1,212 @@
+// Package clinic is the domain: who may do what to whose records, and what is true afterwards. It knows Postgres,
+// and it knows no HTTP, queue or provider. Each public method of Clinic is one deed: one permission, one transaction,
+// one entry on the audit trail. The pool is unexported, so no other room can write to the database.
+package clinic
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"countersign/internal/db"
+	"countersign/internal/seal"
+)
+
+// Text is opened patient text. It prints as [patient]; Reveal is for templates and providers.
+type Text = seal.Text
+
+// Times are the delivery engine's clocks. Lease must be longer than StartWindow + ProviderTime.
+type Times struct {
+	Lease        time.Duration // how long a claim is good
+	ProviderTime time.Duration // how long one HTTP attempt may take
+	StartWindow  time.Duration // how long after the claim an attempt may still begin
+	Reenqueue    time.Duration // how long a dispatched row may lie before it is dispatched again
+	DraftLease   time.Duration
+	Proof        time.Duration // how long every answer to a patient's proof takes
+}
+
+// DefaultTimes are those of DELIVERY.
+func DefaultTimes() Times {
+	return Times{Lease: 90 * time.Second, ProviderTime: 20 * time.Second, StartWindow: 15 * time.Second,
+		Reenqueue: time.Minute, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
+}
+
+// Config is what Open needs. Nudge and Announce may be nil; both are best effort and run after the commit.
+type Config struct {
+	DatabaseURL string
+	Keyring     *seal.Keyring
+	BaseURL     string // public address, for links in notices and callbacks
+	Model       string // the model whose prices bound a draft before it is asked for
+	Times       Times
+	MaxConns    int32
+	Tracer      pgx.QueryTracer
+	Now         func() time.Time
+	Nudge       func(ctx context.Context, due Due)
+	Announce    func(ctx context.Context, names []string)
+}
+
+// Clinic is the one door to the records.
+type Clinic struct {
+	pool     *pgxpool.Pool
+	keys     *seal.Keyring
+	baseURL  string
+	model    string
+	times    Times
+	now      func() time.Time
+	nudge    func(context.Context, Due)
+	announce func(context.Context, []string)
+}
+
+// Open prepares the pool. It does not wait for Postgres: a process that starts before its database serves 503 and
+// recovers by itself.
+func Open(ctx context.Context, cfg Config) (*Clinic, error) {
+	pc, err := pgxpool.ParseConfig(cfg.DatabaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL cannot be read: %w", err)
+	}
+	pc.ConnConfig.ConnectTimeout = 3 * time.Second
+	pc.ConnConfig.Tracer = cfg.Tracer
+	pc.ConnConfig.RuntimeParams["application_name"] = "countersign"
+	if cfg.MaxConns > 0 {
+		pc.MaxConns = cfg.MaxConns
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, err
+	}
+	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, now: cfg.Now,
+		nudge: cfg.Nudge, announce: cfg.Announce}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.times == (Times{}) {
+		c.times = DefaultTimes()
+	}
+	if c.nudge == nil {
+		c.nudge = func(context.Context, Due) {}
+	}
+	if c.announce == nil {
+		c.announce = func(context.Context, []string) {}
+	}
+	return c, nil
+}
+
+// Close gives the connections back.
+func (c *Clinic) Close() { c.pool.Close() }
+
+// SchemaVersion is the migration this code was written for; Ready refuses an older one.
+const SchemaVersion = 3
+
+// Ready says whether Postgres answers and its migrations are at least ours.
+func (c *Clinic) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var version int
+	var dirty bool
+	if err := c.pool.QueryRow(ctx, "SELECT version, dirty FROM schema_migrations").Scan(&version, &dirty); err != nil {
+		return err
+	}
+	if dirty || version < SchemaVersion {
+		return refuse(Unavailable, "migrations", "The database is not at this version's schema yet.")
+	}
+	return nil
+}
+
+// Subject is what a deed is done to.
+type Subject struct {
+	Kind    string
+	ID      uuid.UUID
+	Patient uuid.UUID
+}
+
+// tx is one deed under way: one transaction, one time, one actor. Helpers below the public methods take it.
+type tx struct {
+	*db.Queries
+	c       *Clinic
+	actor   Actor
+	deed    Deed
+	at      time.Time
+	subject Subject
+	detail  map[string]any
+	silent  bool   // nothing was done: no event of its own
+	refusal string // what was done is a refusal that has to be remembered, such as a wrong proof: its code
+	names   []string
+	nudges  []Due
+	written int // audit events so far
+}
+
+// do is the one door: may they, begin, fn, write the audit event, commit; then tell those who wait.
+// after, if given, sees the finished deed once it is committed.
+func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx) error, after ...func(*tx)) error {
+	if !a.Can(d) {
+		c.refused(ctx, a, d, s, "role")
+		if a.Kind == ActorNobody {
+			return refuse(Unauthenticated, "none", "Please sign in first.")
+		}
+		return refuse(Forbidden, "role", "Your role does not include this. If it should, ask an administrator.")
+	}
+	var t *tx
+	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error {
+		t = &tx{Queries: db.New(p), c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
+		if err := fn(t); err != nil {
+			return err
+		}
+		if t.silent {
+			return nil
+		}
+		return t.record(ctx)
+	})
+	if err != nil {
+		if k := KindOf(err); k == Forbidden || k == NotFound || k == Unauthenticated {
+			c.refused(ctx, t.actor, d, t.subject, Code(err))
+		}
+		return err
+	}
+	for _, f := range after {
+		f(t)
+	}
+	c.tell(ctx, t)
+	return nil
+}
+
+// once makes a creation under an id that the form brought safe to repeat: of two at the same moment the later one
+// finds the earlier one's row. An id that is taken where the actor may not look is NotFound.
+func (c *Clinic) once(ctx context.Context, a Actor, d Deed, s Subject, key string, create func(*tx) error) error {
+	err := c.do(ctx, a, d, s, create)
+	if isUnique(err, key) {
+		err = c.do(ctx, a, d, s, create)
+	}
+	if isUnique(err, key) {
+		c.refused(ctx, a, d, s, "not_found")
+		return notFound()
+	}
+	return err
+}
+
+// tell announces and nudges after the commit, for at most 300 ms, and never fails a deed that is done.
+func (c *Clinic) tell(ctx context.Context, t *tx) {
+	if len(t.names) == 0 && len(t.nudges) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 300*time.Millisecond)
+	defer cancel()
+	for _, n := range t.nudges {
+		c.nudge(ctx, n)
+	}
+	if len(t.names) > 0 {
+		c.announce(ctx, t.names)
+	}
+}
+
+// changed notes that open pages showing this message, and the clinic's worklists, should ask again.
+func (t *tx) changed(message uuid.UUID) {
+	t.names = append(t.names, "message-"+message.String(), "worklist-"+t.clinicID().String())
+}
+
+func (t *tx) clinicID() uuid.UUID { return t.actor.ClinicID }
+
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }

@@ -1,0 +1,85 @@
+package clinic
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"countersign/internal/db"
+)
+
+// stopWords and startWords are what carriers require to be understood, alone and in any case.
+var (
+	stopWords  = []string{"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPT OUT"}
+	startWords = []string{"START", "YES", "UNSTOP"}
+)
+
+// stoppedCode is Twilio's word for "this number has answered STOP": news for the ledger, not only a failure.
+const stoppedCode = "21610"
+
+// replyMeans reads an inbound SMS: "out", "in", or nothing.
+func replyMeans(words string) string {
+	words = strings.ToUpper(strings.Join(strings.Fields(strings.Trim(words, " .!\r\n\t")), " "))
+	switch {
+	case slices.Contains(stopWords, words):
+		return "out"
+	case slices.Contains(startWords, words):
+		return "in"
+	}
+	return ""
+}
+
+// consent adds a line to the ledger unless its last line says the same.
+func (t *tx) consent(ctx context.Context, address []byte, channel, status, source string) error {
+	last, err := t.ConsentLast(ctx, db.ConsentLastParams{ClinicID: t.clinicID(), AddressIndex: address})
+	if err != nil || last == status {
+		return err
+	}
+	t.detail["consent"], t.detail["source"] = status, source
+	return t.ConsentAppend(ctx, db.ConsentAppendParams{ID: newID(), ClinicID: t.clinicID(), AddressIndex: address, Channel: channel, Status: status,
+		Source: source, Wording: "notice-1", At: t.at})
+}
+
+// PageStop opts the address that got this link out of notices, by one click and without proof (RFC 8058). An unknown
+// token answers as a known one does.
+func (c *Clinic) PageStop(ctx context.Context, a Actor, token string) error {
+	err := c.do(ctx, a.asPatient(), PageStop, Subject{Kind: "page"}, func(t *tx) error {
+		pg, _, err := t.pageByToken(ctx, token)
+		if err != nil {
+			return err
+		}
+		d, err := t.DeliveryOfMessage(ctx, db.DeliveryOfMessageParams{MessageID: &pg.MessageID, ClinicID: pg.ClinicID})
+		if err != nil {
+			return found(err)
+		}
+		return t.consent(ctx, d.RecipientIndex, d.Channel, "out", "one_click")
+	})
+	if KindOf(err) == NotFound {
+		return nil
+	}
+	return err
+}
+
+// ConsentReply records an inbound SMS that opts a number out or in, in every clinic that has or had the number on
+// file. Other words change nothing and are not kept.
+func (c *Clinic) ConsentReply(ctx context.Context, a Actor, from, words string) error {
+	if !a.Can(ConsentReply) {
+		return c.do(ctx, a, ConsentReply, Subject{Kind: "consent"}, nil)
+	}
+	status := replyMeans(words)
+	if status == "" {
+		return nil
+	}
+	index := c.keys.Index("address", phoneKey(from))
+	clinics, err := db.New(c.pool).ClinicsOfAddress(ctx, index)
+	if err != nil {
+		return err
+	}
+	for _, clinic := range clinics {
+		a.ClinicID = clinic
+		if err := c.do(ctx, a, ConsentReply, Subject{Kind: "consent"}, func(t *tx) error { return t.consent(ctx, index, "sms", status, "sms") }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

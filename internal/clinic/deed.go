@@ -1,0 +1,224 @@
+package clinic
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Deed names an act. The same name is the permission, the audit action, the task type, the method and the route.
+type Deed string
+
+// Role is what a person may do, or which machine acts.
+type Role string
+
+// The roles of people, and those of machines and outsiders.
+const (
+	Staff    Role = "staff"
+	Reviewer Role = "reviewer"
+	Doctor   Role = "doctor"
+	Auditor  Role = "auditor"
+	Admin    Role = "admin"
+	Ops      Role = "ops"
+
+	RoleWorker   Role = "worker"
+	RoleProvider Role = "provider"
+	RolePatient  Role = "patient"
+	RoleOperator Role = "operator"
+	RoleNobody   Role = ""
+)
+
+// Scope says on whose records a role may do a deed. The queries enforce it; the table only names it.
+type Scope int
+
+// Team: patients of whose care team the person is a member. Own: what the person made or is. Everything: the clinic.
+const (
+	None Scope = iota
+	Own
+	Team
+	Everything
+)
+
+// Deeds. A deed without a method, or a method without its deed, fails the house test.
+const (
+	SessionOpen Deed = "session.open"
+	SessionEnd  Deed = "session.end"
+
+	WorklistShow Deed = "worklist.show"
+
+	PatientList   Deed = "patient.list"
+	PatientSearch Deed = "patient.search"
+	PatientShow   Deed = "patient.show"
+	PatientCreate Deed = "patient.create"
+	PatientEdit   Deed = "patient.edit"
+
+	BriefNew    Deed = "brief.new"
+	BriefShow   Deed = "brief.show"
+	BriefCreate Deed = "brief.create"
+	BriefEdit   Deed = "brief.edit"
+
+	DraftShow     Deed = "draft.show"
+	DraftRequest  Deed = "draft.request"
+	DraftByHand   Deed = "draft.by-hand"
+	DraftEdit     Deed = "draft.edit"
+	DraftCheck    Deed = "draft.check"
+	DraftDiff     Deed = "draft.diff"
+	DraftClaim    Deed = "draft.claim"
+	DraftFinish   Deed = "draft.finish"
+	FindingAnswer Deed = "finding.answer"
+
+	ReviewList    Deed = "review.list"
+	ReviewShow    Deed = "review.show"
+	ReviewSubmit  Deed = "review.submit"
+	ReviewRecall  Deed = "review.recall"
+	ReviewApprove Deed = "review.approve"
+	ReviewReturn  Deed = "review.return"
+
+	MessageShow     Deed = "message.show"
+	MessageUndo     Deed = "message.undo"
+	MessageWithdraw Deed = "message.withdraw"
+
+	DeliveryClaim   Deed = "delivery.claim"
+	DeliveryRecord  Deed = "delivery.record"
+	DeliverySweep   Deed = "delivery.sweep"
+	DeliveryReceive Deed = "delivery.receive"
+
+	SettingsShow Deed = "settings.show"
+	SettingsEdit Deed = "settings.edit"
+
+	PageProve       Deed = "page.prove"
+	PageRead        Deed = "page.read"
+	PageAcknowledge Deed = "page.acknowledge"
+	PageStop        Deed = "page.stop"
+	ConsentReply    Deed = "consent.reply"
+
+	QueueView    Deed = "queue.view"
+	QueueOperate Deed = "queue.operate"
+
+	ClinicCreate Deed = "clinic.create"
+	StaffPut     Deed = "staff.put"
+	TeamJoin     Deed = "team.join"
+)
+
+// Task types of the queue: also deeds, carried out by the worker through claim and record.
+const (
+	DeliverySend Deed = "delivery.send"
+	DraftWrite   Deed = "draft.write"
+)
+
+type rule map[Role]Scope
+
+var (
+	writers  = rule{Staff: Team, Reviewer: Team, Doctor: Team}
+	everyone = rule{Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own}
+	worker   = rule{RoleWorker: Everything}
+	patient  = rule{RolePatient: Own, RoleNobody: Own}
+)
+
+// policy is the whole of who may do what: one table, not a ladder. Finer rules on a single row (own submission,
+// clinical needs a doctor) are pure functions beside the deed's method: approvable in review.go.
+var policy = map[Deed]rule{
+	SessionOpen: {RoleNobody: Own, Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own},
+	SessionEnd:  {RoleNobody: Own, Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own},
+
+	WorklistShow: everyone,
+
+	PatientList: writers, PatientSearch: writers, PatientShow: writers, PatientCreate: writers, PatientEdit: writers,
+
+	BriefNew: writers, BriefShow: writers, BriefCreate: writers, BriefEdit: writers,
+
+	DraftShow: writers, DraftRequest: writers, DraftByHand: writers, DraftEdit: writers, DraftCheck: writers, DraftDiff: writers,
+	FindingAnswer: writers,
+	DraftClaim:    worker, DraftFinish: worker, DraftWrite: worker,
+
+	ReviewList: writers, ReviewShow: writers,
+	ReviewSubmit:  {Staff: Own, Reviewer: Own, Doctor: Own},
+	ReviewRecall:  {Staff: Own, Reviewer: Own, Doctor: Own},
+	ReviewApprove: {Reviewer: Team, Doctor: Team},
+	ReviewReturn:  {Reviewer: Team, Doctor: Team},
+
+	MessageShow:     writers,
+	MessageUndo:     {Reviewer: Own, Doctor: Own},
+	MessageWithdraw: {Doctor: Team},
+
+	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
+	DeliveryReceive: {RoleProvider: Everything},
+
+	SettingsShow: {Doctor: Own}, SettingsEdit: {Doctor: Own},
+
+	PageProve: patient, PageRead: patient, PageAcknowledge: patient, PageStop: patient,
+	ConsentReply: {RoleProvider: Everything},
+
+	QueueView:    {Admin: Everything, Ops: Everything},
+	QueueOperate: {Admin: Everything},
+
+	ClinicCreate: {RoleOperator: Everything}, StaffPut: {RoleOperator: Everything}, TeamJoin: {RoleOperator: Everything},
+}
+
+// views are deeds that only look. The same look by the same session within viewWindow is one act on the ledger;
+// a live refresh of an open page is none for as long as a session can last.
+var views = map[Deed]bool{
+	WorklistShow: true, PatientList: true, PatientShow: true, BriefNew: true, BriefShow: true, DraftShow: true, DraftCheck: true, DraftDiff: true,
+	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, QueueView: true, PageRead: true,
+}
+
+// ActorKind tells people from machines on the ledger.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	ActorPerson   ActorKind = "person"
+	ActorWorker   ActorKind = "worker"
+	ActorProvider ActorKind = "provider"
+	ActorPatient  ActorKind = "patient"
+	ActorOperator ActorKind = "operator"
+	ActorNobody   ActorKind = "nobody"
+)
+
+// Actor is whoever does a deed, and from where.
+type Actor struct {
+	Kind       ActorKind
+	ID         uuid.UUID
+	ClinicID   uuid.UUID
+	SessionID  uuid.UUID
+	Role       Role
+	Name       string
+	Email      string
+	ClinicName string
+	SignedInAt time.Time
+	IP         string
+	Agent      string
+	RequestID  string
+	Live       bool // a refresh that a page asked for by itself, not a person's act
+}
+
+// Can asks the policy table: the one that the deeds themselves are checked by.
+func (a Actor) Can(deed Deed) bool { return policy[deed][a.Role] != None }
+
+// SignedIn is true for a person who has a role.
+func (a Actor) SignedIn() bool { return a.Kind == ActorPerson && a.Role != RoleNobody }
+
+// Nobody is a caller who has not said who they are.
+func Nobody(ip, agent, requestID string) Actor {
+	return Actor{Kind: ActorNobody, IP: ip, Agent: agent, RequestID: requestID}
+}
+
+// WorkerActor is the worker process, acting on task id.
+func WorkerActor(requestID string) Actor {
+	return Actor{Kind: ActorWorker, Role: RoleWorker, Name: "worker", RequestID: requestID}
+}
+
+// ProviderActor is an outside service whose signature has been verified.
+func ProviderActor(name, ip, requestID string) Actor {
+	return Actor{Kind: ActorProvider, Role: RoleProvider, Name: name, IP: ip, Agent: name, RequestID: requestID}
+}
+
+// asPatient is whoever holds a link: nothing that a staff session knows of them goes with it.
+func (a Actor) asPatient() Actor {
+	return Actor{Kind: ActorPatient, Role: RolePatient, IP: a.IP, Agent: a.Agent, RequestID: a.RequestID}
+}
+
+// OperatorActor is whoever holds the command line and the database address.
+func OperatorActor(name string) Actor {
+	return Actor{Kind: ActorOperator, Role: RoleOperator, Name: name, Agent: "countersign"}
+}

@@ -1,0 +1,151 @@
+package clinic_test
+
+import (
+	"github.com/google/uuid"
+
+	"countersign/internal/clinic"
+	"countersign/internal/clinictest"
+)
+
+// things are what the deeds of the table below are done to: one patient and one message of the World.
+type things struct {
+	patient, message, doctor uuid.UUID
+	version                  int
+}
+
+// act is one public method as a person calls it. scoped acts are done to one patient's records.
+type act struct {
+	method string
+	deed   clinic.Deed
+	scoped bool
+	do     func(c *clinic.Clinic, a clinic.Actor, x things) error
+}
+
+// acts is every public method that a person may call.
+func acts(w *clinictest.World) []act {
+	return []act{
+		{"Worklist", clinic.WorklistShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.Worklist(ctx, a, ""); return err }},
+		{"ReviewList", clinic.ReviewList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.ReviewList(ctx, a, ""); return err }},
+		{"PatientList", clinic.PatientList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.PatientList(ctx, a, "")
+			return err
+		}},
+		{"PatientSearch", clinic.PatientSearch, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.PatientSearch(ctx, a, "delgado", true)
+			return err
+		}},
+		{"PatientDoctors", clinic.PatientCreate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.PatientDoctors(ctx, a); return err }},
+		{"PatientCreate", clinic.PatientCreate, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.PatientCreate(ctx, a, clinic.PatientForm{Name: "Ada Brook", BirthDate: "1980-02-03", MRN: uuid.NewString(), Language: "en", DoctorID: x.doctor})
+			return err
+		}},
+		{"PatientShow", clinic.PatientShow, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.PatientShow(ctx, a, x.patient)
+			return err
+		}},
+		{"PatientEdit", clinic.PatientEdit, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.PatientEdit(ctx, a, x.patient, clinic.PatientForm{Name: "Taken Over", BirthDate: "1967-05-30", MRN: "1", Language: "en", Version: 1})
+		}},
+		{"BriefNew", clinic.BriefNew, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.BriefNew(ctx, a, x.patient)
+			return err
+		}},
+		{"BriefCreate", clinic.BriefCreate, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.BriefCreate(ctx, a, w.Brief(x.patient, "email"))
+			return err
+		}},
+		{"BriefShow", clinic.BriefShow, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.BriefShow(ctx, a, x.message)
+			return err
+		}},
+		{"BriefEdit", clinic.BriefEdit, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			f := w.Brief(x.patient, "email")
+			f.Version = x.version
+			return c.BriefEdit(ctx, a, x.message, f)
+		}},
+		{"DraftShow", clinic.DraftShow, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DraftShow(ctx, a, x.message)
+			return err
+		}},
+		{"DraftRequest", clinic.DraftRequest, true, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.DraftRequest(ctx, a, x.message, "") }},
+		{"DraftByHand", clinic.DraftByHand, true, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.DraftByHand(ctx, a, x.message) }},
+		{"DraftEdit", clinic.DraftEdit, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DraftEdit(ctx, a, x.message, x.version, "Dear Rosa Delgado,")
+			return err
+		}},
+		{"DraftCheck", clinic.DraftCheck, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DraftCheck(ctx, a, x.message, "Dear Rosa Delgado,")
+			return err
+		}},
+		{"DraftDiff", clinic.DraftDiff, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DraftDiff(ctx, a, x.message, 1, 1)
+			return err
+		}},
+		{"FindingAnswer", clinic.FindingAnswer, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.FindingAnswer(ctx, a, x.message, "key")
+		}},
+		{"ReviewShow", clinic.ReviewShow, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.ReviewShow(ctx, a, x.message)
+			return err
+		}},
+		{"ReviewSubmit", clinic.ReviewSubmit, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.ReviewSubmit(ctx, a, x.message, x.version)
+		}},
+		{"ReviewRecall", clinic.ReviewRecall, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.ReviewRecall(ctx, a, x.message, x.version)
+		}},
+		{"ReviewReturn", clinic.ReviewReturn, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.ReviewReturn(ctx, a, x.message, x.version, "No.")
+		}},
+		{"ReviewApprove", clinic.ReviewApprove, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.ReviewApprove(ctx, a, x.message, x.version, nil)
+		}},
+		{"MessageShow", clinic.MessageShow, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.MessageShow(ctx, a, x.message)
+			return err
+		}},
+		{"MessageUndo", clinic.MessageUndo, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.MessageUndo(ctx, a, x.message, x.version)
+		}},
+		{"MessageWithdraw", clinic.MessageWithdraw, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.MessageWithdraw(ctx, a, x.message, x.version)
+		}},
+		{"SettingsShow", clinic.SettingsShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.SettingsShow(ctx, a); return err }},
+		{"SettingsEdit", clinic.SettingsEdit, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.SettingsEdit(ctx, a, clinic.Settings{})
+		}},
+	}
+}
+
+// machineActs are the methods that only a machine's actor or the operator may call.
+func machineActs(w *clinictest.World) []act {
+	return []act{
+		{"DeliveryClaim", clinic.DeliveryClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DeliveryClaim(ctx, a, x.message)
+			return err
+		}},
+		{"DeliveryRecord", clinic.DeliveryRecord, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.DeliveryRecord(ctx, a, &clinic.Parcel{DeliveryID: x.message}, "x", clinic.Outcome{})
+		}},
+		{"DeliverySweep", clinic.DeliverySweep, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.DeliverySweep(ctx, a); return err }},
+		{"DeliveryReceive", clinic.DeliveryReceive, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.DeliveryReceive(ctx, a, nil) }},
+		{"DraftClaim", clinic.DraftClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DraftClaim(ctx, a, x.message)
+			return err
+		}},
+		{"DraftFinish", clinic.DraftFinish, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.DraftFinish(ctx, a, &clinic.Assignment{RequestID: x.message}, clinic.Answer{})
+		}},
+		{"ConsentReply", clinic.ConsentReply, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.ConsentReply(ctx, a, "+14155550441", "STOP")
+		}},
+		{"ClinicCreate", clinic.ClinicCreate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.ClinicCreate(ctx, a, clinic.ClinicForm{ID: a.ClinicID, Zone: "UTC"})
+		}},
+		{"StaffPut", clinic.StaffPut, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.StaffPut(ctx, a, clinic.StaffForm{ClinicID: a.ClinicID, Role: clinic.Admin, Name: "Me", Issuer: "i", Subject: "s"})
+			return err
+		}},
+		{"TeamJoin", clinic.TeamJoin, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.TeamJoin(ctx, a, x.patient, a.ID) }},
+	}
+}

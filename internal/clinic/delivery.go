@@ -1,0 +1,216 @@
+package clinic
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"countersign/internal/db"
+)
+
+// notice is the fixed text of an e-mail or SMS: no clinical word, no name of a patient or doctor.
+func notice(clinicName, channel, link string) (subject, body string) {
+	if channel == "sms" {
+		return "", fmt.Sprintf("You have a new message from %s. Read it: %s Reply STOP to opt out", clinicName, link)
+	}
+	return "You have a new message from " + clinicName,
+		fmt.Sprintf("You have a new message from %s.\n\nRead it: %s\n\nWe will ask for your date of birth, so that only you can read it.\n\nNo more e-mails like this: %s/stop\n", clinicName, link, link)
+}
+
+// deliverNotice writes the delivery that approve promises: the page behind the link, the exact notice, sealed, and
+// when it may go. The row is the outbox; nothing else has to be remembered.
+func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow) error {
+	cl, err := t.ClinicGet(ctx, m.ClinicID)
+	if err != nil {
+		return err
+	}
+	link, err := t.page(ctx, b, m, int(cl.PageDays))
+	if err != nil {
+		return err
+	}
+	rounds, err := t.DeliveryRounds(ctx, db.DeliveryRoundsParams{MessageID: &m.ID, ClinicID: m.ClinicID, Kind: "notice"})
+	if err != nil {
+		return err
+	}
+	_, body := notice(cl.NoticeName, m.Channel, link)
+	to := b.open(contact.AddressSealed, "contacts", "address", contact.ID).Reveal()
+	id := newID()
+	due := t.at.Add(time.Duration(cl.UndoSeconds) * time.Second)
+	if m.SendAt != nil && m.SendAt.After(due) {
+		due = *m.SendAt
+	}
+	row := db.DeliveryCreateParams{ID: id, ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version, Kind: "notice",
+		Round: rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
+		RecipientSealed: b.seal(to, "deliveries", "recipient", id), BodySealed: b.seal(body, "deliveries", "body", id),
+		Mac: t.c.noticeMAC(id, m.Channel, to, body, m.Version), NextAttemptAt: due, NotAfter: due.Add(notAfter(m.Priority)), CreatedAt: t.at}
+	if b.err != nil {
+		return b.err
+	}
+	if err := t.DeliveryCreate(ctx, row); err != nil {
+		return err
+	}
+	if !due.After(t.at) { // a nudge marks nothing: if it is lost, the relay finds the row within a second
+		t.nudges = append(t.nudges, Due{Deed: DeliverySend, ID: id, Priority: int(m.Priority)})
+	}
+	return t.deliveryEvent(ctx, id, m.ClinicID, m.PatientID, 1, map[string]any{"to": "queued", "round": rounds + 1})
+}
+
+func (c *Clinic) noticeMAC(id uuid.UUID, channel, to, body string, version int32) []byte {
+	return c.keys.MAC("notice", id[:], []byte(channel), []byte(to), []byte(body), fmt.Append(nil, version))
+}
+
+// deliveryEvent is the line of the trail that every change of state must have; the database insists on it.
+func (t *tx) deliveryEvent(ctx context.Context, id, clinic, patient uuid.UUID, rev int32, detail map[string]any) error {
+	a := t.actor
+	a.ClinicID = clinic
+	e := a.event(t.deed, Subject{Kind: "delivery", ID: id, Patient: patient}, t.at, "done", "")
+	e.Rev, e.Detail = &rev, detail
+	return t.write(ctx, e)
+}
+
+// move is one step of a delivery's state.
+type move struct {
+	to         string
+	code       string
+	provider   string
+	providerID string
+	next       time.Time // for queued: when to try again
+}
+
+// moveDelivery takes one edge and writes its event. Error text is never erased by later news: an empty code keeps the old one.
+func (t *tx) moveDelivery(ctx context.Context, d db.Delivery, mv move) error {
+	keep := func(now, before string) string {
+		if now == "" {
+			return before
+		}
+		return now
+	}
+	p := db.DeliveryMoveParams{State: mv.to, NextAttemptAt: d.NextAttemptAt, EnqueuedAt: d.EnqueuedAt, Provider: keep(mv.provider, d.Provider),
+		ProviderID: keep(mv.providerID, d.ProviderID), ErrorClass: keep(mv.code, d.ErrorClass), At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: d.Rev}
+	if mv.to == "queued" {
+		p.NextAttemptAt, p.EnqueuedAt = mv.next, nil
+	}
+	n, err := t.DeliveryMove(ctx, p)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return refuse(Conflict, "moved", "This delivery has just moved on.")
+	}
+	if d.MessageID != nil {
+		t.names = append(t.names, "message-"+d.MessageID.String(), "worklist-"+d.ClinicID.String())
+	}
+	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev+1, map[string]any{"from": d.State, "to": mv.to, "attempt": d.Attempt, "code": mv.code})
+}
+
+// RelayDue marks up to limit rows whose time has come and that nobody has been told about for a while, and returns
+// them for the queue. Any number of workers may call it at once.
+func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
+	now := c.now().UTC()
+	q := db.New(c.pool)
+	rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: ptr(now.Add(-c.times.Reenqueue)), RowLimit: int32(limit)})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(rows, func(a, b db.DeliveriesDueRow) int { return cmp.Compare(b.Priority, a.Priority) })
+	var due []Due
+	for _, r := range rows {
+		due = append(due, Due{Deed: DeliverySend, ID: r.ID, Dispatch: int(r.Dispatch), Priority: int(r.Priority)})
+	}
+	drafts, err := q.DraftRequestsDue(ctx, db.DraftRequestsDueParams{At: &now, EnqueuedBefore: ptr(now.Add(-c.times.Reenqueue)), RowLimit: int32(limit)})
+	for _, r := range drafts {
+		due = append(due, Due{Deed: DraftWrite, ID: r.ID, Dispatch: int(r.Dispatch), Priority: 1})
+	}
+	return due, err
+}
+
+// DeliveryClaim takes a due delivery for one attempt, or returns nil when there is nothing to take: it is not due, not
+// queued, or another has it. Inside the claim it looks again at everything that may have changed since approval; what
+// may no longer be sent is refused, cancelled or expired on the record.
+func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Parcel, error) {
+	var parcel *Parcel
+	err := c.do(ctx, a, DeliveryClaim, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
+		t.silent = true
+		d, err := t.DeliveryLock(ctx, id)
+		if noRows(err) || err == nil && (d.State != "queued" || d.NextAttemptAt.After(t.at)) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		x, err := t.DeliveryContext(ctx, db.DeliveryContextParams{ID: id, ClinicID: d.ClinicID})
+		if err != nil {
+			return err
+		}
+		b := c.chest(d.PatientID, x.Wrapped)
+		if b.err != nil {
+			return b.err // our key does not open this patient: a wrong keyset, not a wrong row, so the row stays queued
+		}
+		to, body := b.open(d.RecipientSealed, "deliveries", "recipient", id), b.open(d.BodySealed, "deliveries", "body", id)
+		if stop := c.mayNotSend(t.at, d, x, b, to, body); stop.to != "" {
+			return t.moveDelivery(ctx, d, stop)
+		}
+		claimed, err := t.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(c.times.Lease)), At: t.at, ID: id, ClinicID: d.ClinicID})
+		if noRows(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := t.AttemptBegin(ctx, db.AttemptBeginParams{DeliveryID: id, ClinicID: d.ClinicID, Attempt: claimed.Attempt, At: t.at}); err != nil {
+			return err
+		}
+		t.names = append(t.names, "message-"+d.MessageID.String())
+		parcel = c.parcel(t.at, claimed, x, b, to, body)
+		return t.deliveryEvent(ctx, id, d.ClinicID, d.PatientID, claimed.Rev, map[string]any{"from": "queued", "to": "sending", "attempt": claimed.Attempt})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parcel, nil
+}
+
+// mayNotSend is everything that may have changed since approval.
+func (c *Clinic) mayNotSend(now time.Time, d db.Delivery, x db.DeliveryContextRow, b *chest, to, body Text) move {
+	switch {
+	case !d.NotAfter.After(now):
+		return move{to: "expired", code: "expired"}
+	case x.MessageStatus != "approved" || d.MessageVersion == nil || x.MessageVersion != *d.MessageVersion:
+		return move{to: "cancelled", code: "withdrawn"}
+	case x.Consent == "out":
+		return move{to: "refused", code: "opted_out"}
+	case x.ContactGone || !bytes.Equal(x.ContactIndex, d.RecipientIndex):
+		return move{to: "refused", code: "contact_changed"}
+	case b.err != nil || !c.asSigned(d, x, b, to, body):
+		return move{to: "refused", code: "seal"}
+	}
+	return move{}
+}
+
+// asSigned: notice, recipient and the message behind the link are, byte for byte, what was countersigned.
+func (c *Clinic) asSigned(d db.Delivery, x db.DeliveryContextRow, b *chest, to, body Text) bool {
+	if x.SignerID == nil || x.SignerName == nil || x.SignerRole == nil || x.SignedAt == nil {
+		return false
+	}
+	s := signature{message: *d.MessageID, text: b.open(x.FinalSealed, "messages", "final", *d.MessageID).Reveal(), evidence: x.FinalEvidence,
+		signer: *x.SignerID, name: *x.SignerName, role: *x.SignerRole, at: *x.SignedAt}
+	return b.err == nil && c.holds(x.FinalMac, s) && addressedTo(x.FinalEvidence, d.Channel, d.RecipientIndex) &&
+		bytes.Equal(d.RecipientIndex, c.keys.Index("address", looseKey(to.Reveal()))) &&
+		hmac.Equal(d.Mac, c.noticeMAC(d.ID, d.Channel, to.Reveal(), body.Reveal(), *d.MessageVersion))
+}
+
+func (c *Clinic) parcel(now time.Time, d db.Delivery, x db.DeliveryContextRow, b *chest, to, body Text) *Parcel {
+	subject, _ := notice(x.NoticeName, d.Channel, "")
+	p := &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt), Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
+		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), NotAfter: d.NotAfter, clinicID: d.ClinicID}
+	if x.PageID != nil && d.Channel == "email" {
+		p.StopURL = c.pageLink(b.open(x.TokenSealed, "pages", "token", *x.PageID).Reveal()) + "/stop"
+	}
+	return p
+}

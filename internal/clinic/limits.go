@@ -1,0 +1,56 @@
+package clinic
+
+import "time"
+
+// The limits and waits of RULES and DELIVERY, in one place. Lengths are in characters.
+
+const (
+	patientsPerPage = 50
+	searchMost      = 20
+	worklistPage    = 50
+
+	textMost    = 6000            // a message; the doctor's word limit is a finding (C15), not a refusal
+	mergeWindow = 5 * time.Minute // what one person saves within it is one version
+
+	sessionIdle = 15 * time.Minute
+	sessionMost = 12 * time.Hour
+	touchEvery  = time.Minute // how coarse last_seen_at is, to spare a write per request
+
+	viewWindow = sessionIdle // the same look by the same session within it is one act
+	liveWindow = sessionMost // a page that refreshes itself is none
+
+	pageSession  = 15 * time.Minute
+	proofsPerDay = 10 // wrong ones per patient; the five per link are counted in the page's own row
+
+	draftAttempts = 3               // the model is begun at most so often for one request
+	draftRetryIn  = 5 * time.Second // times the attempt: the wait after a failure that may pass
+	draftPrompt   = 8_000           // tokens: the most one draft is taken to cost, asked and answered
+	draftAnswer   = 2_000
+
+	backoffFirst = 5 * time.Second
+	backoffMost  = 10 * time.Minute
+	sweepMost    = 100
+)
+
+// dailyDrafts and dailyStop: how many drafts a person may ask for in a day, and the cost in micro-dollars at which
+// drafting stops. Writing by hand never stops.
+var (
+	dailyDrafts = map[Role]int{Staff: 50, Reviewer: 75, Doctor: 100}
+	dailyStop   = map[Role]int64{Staff: 4_000_000, Reviewer: 8_000_000, Doctor: 20_000_000}
+)
+
+// Priorities from the least to the most urgent; the index is what is stored.
+var Priorities = []string{"low", "normal", "high", "urgent"}
+
+const urgent = 3
+
+// dueIn is how long a message of each priority may wait for its signature.
+var dueIn = []time.Duration{72 * time.Hour, 24 * time.Hour, 8 * time.Hour, 2 * time.Hour}
+
+// notAfter is how long a notice may wait before it goes back to the doctor instead of out late.
+func notAfter(priority int32) time.Duration {
+	if priority == urgent {
+		return 4 * time.Hour
+	}
+	return 72 * time.Hour
+}

@@ -1,0 +1,157 @@
+package clinic
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"countersign/internal/db"
+)
+
+// viewSteps tells the message's life in order of time, then what is still to come.
+func (t *tx) viewSteps(ctx context.Context, b *chest, v *MessageView) error {
+	id, clinic := v.Message.ID, t.clinicID()
+	briefs, err := t.BriefsOfMessage(ctx, db.BriefsOfMessageParams{MessageID: id, ClinicID: clinic})
+	if err != nil {
+		return err
+	}
+	for _, r := range briefs {
+		title := "Brief written"
+		if r.Version > 1 {
+			title = "Brief changed"
+		}
+		v.step(Step{At: r.CreatedAt, Title: title, By: r.WriterName, Kind: "brief"})
+	}
+	if err := t.draftSteps(ctx, v); err != nil {
+		return err
+	}
+	reviews, err := t.ReviewsOfMessage(ctx, db.ReviewsOfMessageParams{MessageID: id, ClinicID: clinic})
+	if err != nil {
+		return err
+	}
+	for _, r := range reviews {
+		v.step(Step{At: r.SubmittedAt, Title: "Submitted for review", By: r.SubmitterName, Kind: "review"})
+		if r.DecidedAt == nil {
+			continue
+		}
+		note := b.open(r.NoteSealed, "reviews", "note", r.ID)
+		title := map[string]string{"approved": "Countersigned", "returned": "Returned with a note", "recalled": "Recalled"}[r.State]
+		v.step(Step{At: *r.DecidedAt, Title: title, Detail: note, By: r.DeciderName, Kind: "review", State: r.State})
+		if r.State == "returned" {
+			v.Notes = append(v.Notes, NoteView{By: r.DeciderName, At: *r.DecidedAt, Text: note})
+		}
+	}
+	if err := t.deliverySteps(ctx, v); err != nil {
+		return err
+	}
+	slices.SortStableFunc(v.Steps, func(a, b Step) int { return a.At.Compare(b.At) })
+	v.whatIsNext()
+	return b.err
+}
+
+func (v *MessageView) step(s Step) {
+	if s.Level == "" {
+		s.Level = "done"
+	}
+	v.Steps = append(v.Steps, s)
+}
+
+func (t *tx) draftSteps(ctx context.Context, v *MessageView) error {
+	requests, err := t.DraftRequestsOfMessage(ctx, db.DraftRequestsOfMessageParams{MessageID: v.Message.ID, ClinicID: t.clinicID()})
+	if err != nil {
+		return err
+	}
+	for _, r := range requests {
+		v.step(Step{At: r.CreatedAt, Title: "Draft asked for", By: r.RequesterName, Kind: "draft"})
+		if r.State == "failed" && r.FinishedAt != nil {
+			v.step(Step{At: *r.FinishedAt, Title: "No draft", Detail: Text(modelWords(r.ErrorClass)), Kind: "draft", Level: "stop"})
+		}
+	}
+	drafts, err := t.DraftsOfMessage(ctx, db.DraftsOfMessageParams{MessageID: v.Message.ID, ClinicID: t.clinicID()})
+	for _, d := range drafts {
+		v.step(Step{At: d.CreatedAt, Title: fmt.Sprintf("Draft %d written", d.Version), By: writer(d.Source, d.WriterName), Kind: "draft"})
+	}
+	return err
+}
+
+// deliverySteps reads the states a delivery went through from the trail itself.
+func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
+	ids := make([]uuid.UUID, len(v.Deliveries))
+	channel := map[uuid.UUID]string{}
+	for i, d := range v.Deliveries {
+		ids[i], channel[d.ID] = d.ID, d.Channel
+	}
+	rows, err := t.DeliverySteps(ctx, db.DeliveryStepsParams{ClinicID: t.clinicID(), Ids: ids, Since: v.Message.createdAt.Add(-24 * time.Hour)})
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		var d struct{ To, Code string }
+		if err := json.Unmarshal(r.Detail, &d); err != nil {
+			return err
+		}
+		s := Step{At: r.At, Title: stepTitle(d.To), Kind: "delivery", State: d.To}
+		if r.SubjectID != nil {
+			s.By = map[string]string{"email": "e-mail", "sms": "SMS"}[channel[*r.SubjectID]]
+		}
+		if d.Code != "" && deliveryLevel(d.To) == "stop" || d.To == "queued" && d.Code != "" {
+			s.Detail = Text(codeWords(d.Code))
+		}
+		if deliveryLevel(d.To) == "stop" {
+			s.Level = "stop"
+		}
+		if d.To == "opened" || d.To == "acknowledged" {
+			s.Kind, s.By = "page", "the patient"
+		}
+		v.step(s)
+	}
+	return nil
+}
+
+// whatIsNext marks where the message stands and what it still waits for.
+func (v *MessageView) whatIsNext() {
+	todo := func(title, kind string) { v.Steps = append(v.Steps, Step{Title: title, Kind: kind, Level: "todo"}) }
+	switch v.Message.Status {
+	case "drafting", "draft_ready", "returned":
+		todo("Submit for review", "review")
+	case "in_review":
+		todo("Countersign", "review")
+	case "approved":
+		last := ""
+		if n := len(v.Deliveries); n > 0 {
+			last = v.Deliveries[n-1].State
+		}
+		if deliveryLevel(last) == "live" {
+			todo("Delivered", "delivery")
+		}
+		if v.OpenedAt == nil && deliveryLevel(last) != "stop" {
+			todo("Opened by the patient", "page")
+		}
+	case "withdrawn":
+		v.Steps = append(v.Steps, Step{At: v.Message.updatedAt, Title: "Withdrawn: the page says so", Kind: "page", Level: "stop"})
+	}
+	for i := len(v.Steps) - 1; i >= 0; i-- {
+		if v.Steps[i].Level == "done" {
+			v.Steps[i].Level = "now"
+			return
+		}
+		if v.Steps[i].Level == "stop" {
+			return
+		}
+	}
+}
+
+func plainParagraphs(text string) []Paragraph {
+	var out []Paragraph
+	for _, p := range strings.Split(text, "\n\n") {
+		if strings.TrimSpace(p) != "" {
+			out = append(out, Paragraph{Pieces: []Piece{{Text: Text(p)}}})
+		}
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package clinic_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"countersign/internal/clinic"
+	"countersign/internal/clinictest"
+)
+
+// otherDoors are public methods that are no person's deed on records, and where each is tested.
+var otherDoors = []string{
+	"Close", "Ready", "Refused", // the process
+	"RelayDue", "DraftProgress", // draft_request_test.go, draft_write_test.go
+	"SessionOpen", "SessionFind", "SessionEnd", // session_test.go
+	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
+	"MayWatch", "WorklistCount", // below and scope_test.go
+}
+
+func TestEveryPublicMethodIsInATable(t *testing.T) {
+	t.Parallel()
+	known := slices.Clone(otherDoors)
+	for _, x := range append(acts(nil), machineActs(nil)...) {
+		known = append(known, x.method)
+	}
+	methods := reflect.TypeFor[*clinic.Clinic]()
+	for i := range methods.NumMethod() {
+		if name := methods.Method(i).Name; !slices.Contains(known, name) {
+			t.Errorf("%s is in no table of deeds_test.go", name)
+		}
+	}
+}
+
+// allowed is SECURITY's table for the deeds of this road, written again by hand.
+const allowed = `
+worklist.show     staff reviewer doctor auditor admin ops
+patient.list      staff reviewer doctor
+patient.search    staff reviewer doctor
+patient.show      staff reviewer doctor
+patient.create    staff reviewer doctor
+patient.edit      staff reviewer doctor
+brief.new         staff reviewer doctor
+brief.create      staff reviewer doctor
+brief.show        staff reviewer doctor
+brief.edit        staff reviewer doctor
+draft.show        staff reviewer doctor
+draft.request     staff reviewer doctor
+draft.by-hand     staff reviewer doctor
+draft.edit        staff reviewer doctor
+draft.check       staff reviewer doctor
+draft.diff        staff reviewer doctor
+finding.answer    staff reviewer doctor
+review.list       staff reviewer doctor
+review.show       staff reviewer doctor
+review.submit     staff reviewer doctor
+review.recall     staff reviewer doctor
+review.return     reviewer doctor
+review.approve    reviewer doctor
+message.show      staff reviewer doctor
+message.undo      reviewer doctor
+message.withdraw  doctor
+settings.show     doctor
+settings.edit     doctor
+delivery.claim    worker
+delivery.record   worker
+delivery.sweep    worker
+delivery.receive  provider
+draft.claim       worker
+draft.finish      worker
+consent.reply     provider
+clinic.create     operator
+staff.put         operator
+team.join         operator
+queue.view        admin ops
+queue.operate     admin`
+
+func mayRoles(deed clinic.Deed) []string {
+	for line := range strings.Lines(allowed) {
+		if f := strings.Fields(line); len(f) > 0 && f[0] == string(deed) {
+			return f[1:]
+		}
+	}
+	return nil
+}
+
+func TestRolesAndDeeds(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	x := things{patient: w.Patient, message: w.Submitted(t, w.Patient, "email"), doctor: w.Doctor.ID, version: 1}
+	w.Operator.Role = clinic.RoleOperator
+	stranger := clinic.Actor{Kind: clinic.ActorPerson, ID: uuid.Must(uuid.NewV7()), ClinicID: w.ClinicID, Name: "Casey Stranger"}
+	mail := mailer
+	mail.ClinicID = w.ClinicID
+	who := map[string]clinic.Actor{"staff": w.Staff, "reviewer": w.Reviewer, "doctor": w.Doctor, "auditor": w.Auditor, "admin": w.Admin, "ops": w.Ops,
+		"worker": worker, "provider": mail, "operator": w.Operator, "no role": stranger, "nobody": nobody}
+	for _, act := range append(acts(w), machineActs(w)...) {
+		may := mayRoles(act.deed)
+		if may == nil {
+			t.Errorf("%s is not in the table", act.deed)
+		}
+		for name, a := range who {
+			before := refusals(t, w)
+			err := act.do(w.Clinic, a, x)
+			byRole := clinic.Code(err) == "role" || clinic.Code(err) == "none"
+			if slices.Contains(may, name) != !(err != nil && byRole) {
+				t.Errorf("%s by %s: %v", act.method, name, err)
+			}
+			if !byRole || err == nil {
+				continue
+			}
+			if want := map[bool]clinic.Kind{true: clinic.Unauthenticated, false: clinic.Forbidden}[name == "nobody"]; clinic.KindOf(err) != want {
+				t.Errorf("%s by %s: kind %d", act.method, name, clinic.KindOf(err))
+			}
+			if got := refusals(t, w); got != before+1 {
+				t.Errorf("%s by %s left %d refusals on the trail", act.method, name, got-before)
+			}
+		}
+	}
+	for _, deed := range []clinic.Deed{clinic.QueueView, clinic.QueueOperate} {
+		for name, a := range who {
+			if a.Can(deed) != slices.Contains(mayRoles(deed), name) {
+				t.Errorf("%s by %s: %v", deed, name, a.Can(deed))
+			}
+		}
+	}
+}
+
+func TestActorsThatAreNotSignedInCountAndWatchNothing(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	id := w.Submitted(t, w.Patient, "email")
+	for name, a := range map[string]clinic.Actor{"nobody": nobody, "auditor": w.Auditor, "ops": w.Ops, "doctor of another team": w.Doctor2} {
+		if n, err := w.Clinic.WorklistCount(ctx, a); n != 0 || err != nil {
+			t.Errorf("%s counts %d, %v", name, n, err)
+		}
+		if w.Clinic.MayWatch(ctx, a, id) {
+			t.Errorf("%s may watch", name)
+		}
+	}
+	if n, err := w.Clinic.WorklistCount(ctx, w.Doctor); n != 1 || err != nil {
+		t.Errorf("the doctor counts %d, %v", n, err)
+	}
+	if !w.Clinic.MayWatch(ctx, w.Staff, id) {
+		t.Error("staff may not watch their own message")
+	}
+}

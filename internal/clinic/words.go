@@ -1,0 +1,87 @@
+package clinic
+
+// The sentences for states and codes: the one place where a provider's number becomes words. Twilio's and SendGrid's
+// codes are those of their error references.
+
+func stepTitle(state string) string {
+	return map[string]string{
+		"queued": "Notice queued", "sending": "Handing the notice to the provider", "unknown": "Not known whether it was sent",
+		"needs_person": "Needs a person: not known whether it was sent", "accepted": "Accepted by the provider", "in_transit": "On its way",
+		"sent": "Sent to the network", "delivered": "Delivered", "opened": "Opened by the patient", "acknowledged": "Acknowledged by the patient",
+		"undelivered": "Did not arrive", "failed": "The provider refused it; nothing was sent", "refused": "Not sent: refused by us",
+		"cancelled": "Cancelled before it was sent", "expired": "Expired before it could be sent",
+	}[state]
+}
+
+// deliveryLevel is how a state looks: done, live, stop, or quiet.
+func deliveryLevel(state string) string {
+	switch state {
+	case "delivered", "opened", "acknowledged":
+		return "good"
+	case "queued", "sending", "accepted", "in_transit", "sent":
+		return "live"
+	case "unknown", "needs_person", "undelivered", "failed", "refused", "expired":
+		return "stop"
+	}
+	return ""
+}
+
+func deliveryWords(state, code string) string {
+	words := stepTitle(state)
+	if code != "" && (deliveryLevel(state) == "stop" || state == "queued") {
+		return words + ". " + codeWords(code)
+	}
+	return words + "."
+}
+
+func codeWords(code string) string {
+	if words, ok := codes[code]; ok {
+		return words
+	}
+	return "The provider's code is " + code + "."
+}
+
+var codes = map[string]string{
+	"unreachable": "The provider could not be reached; it will be tried again.", "dial": "The provider could not be reached; it will be tried again.",
+	"dns": "The provider's address could not be found; it will be tried again.", "tls": "No safe connection to the provider; it will be tried again.",
+	"timeout":        "The provider did not answer in time, so it is not known whether it was sent.",
+	"reset":          "The connection broke after the request was sent, so it is not known whether it was sent.",
+	"unreadable":     "The provider's answer could not be read, so it is not known whether it was sent.",
+	"lease_expired":  "The worker stopped in the middle, so it is not known whether it was sent.",
+	"start_window":   "It was claimed too late to begin; it will be tried again.",
+	"before_headers": "The request did not go out; it will be tried again.",
+	"rate_limited":   "The provider asks us to slow down; it will be tried again.", "429": "The provider asks us to slow down; it will be tried again.",
+	"401": "The provider does not accept our credentials. Tell your administrator.", "403": "The provider does not accept our credentials. Tell your administrator.",
+	"opted_out": "The patient has opted out of this address.", "contact_changed": "The patient's address was changed after signing.",
+	"seal":      "What was signed does not match what is stored, so it was not sent. Tell your administrator.",
+	"withdrawn": "The message was withdrawn.", "expired": "It could not be sent in time.",
+	"20003": "The SMS provider does not accept our credentials. Tell your administrator.", "20429": "The SMS provider asks us to slow down; it will be tried again.",
+	"20500": "The SMS provider had an error of its own.", "21211": "The number is not a valid phone number.",
+	"21408": "Sending SMS to this country is switched off.", "21610": "The patient has opted out by SMS (STOP).",
+	"21612": "The number cannot be reached by SMS from ours.", "21614": "The number is not a mobile number.",
+	"30003": "The phone could not be reached (switched off or out of range).", "30004": "The message was blocked by the phone or carrier.",
+	"30005": "The number does not exist or is no longer in use.", "30006": "The number is a landline or cannot receive SMS.",
+	"30007": "The carrier filtered the message.", "30034": "The sender is not registered with the carrier. Tell your administrator.",
+	"30610":  "The carrier holds it back during its quiet hours.",
+	"bounce": "The mailbox does not exist or refused the message.", "blocked": "The receiving mail server blocked the message.",
+	"dropped": "The provider dropped it: the address bounced or opted out before.", "deferred": "The receiving mail server asks to wait.",
+	"expired_provider": "The provider gave up trying.",
+}
+
+// modelWords says why there is no draft, and never more than that.
+func modelWords(code string) string {
+	if code == "" {
+		return ""
+	}
+	words, ok := map[string]string{
+		"timeout": "The drafting model took too long.", "unreachable": "The drafting model cannot be reached.",
+		"rate_limited": "The drafting model is busy.", "refused": "The drafting model declined to write this.",
+		"truncated": "The draft broke off in the middle.", "empty": "The drafting model answered with nothing.",
+		"gave_up": "The draft was begun three times and never finished.", "by_hand": "Somebody chose to write by hand.",
+		"moved_on": "The message had moved on before the draft was ready.",
+	}[code]
+	if !ok {
+		words = "The drafting model gave no usable draft."
+	}
+	return words
+}

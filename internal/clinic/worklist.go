@@ -1,0 +1,279 @@
+package clinic
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"countersign/internal/db"
+	"countersign/internal/seal"
+)
+
+// MessageRow is one message in a list, with what it waits for.
+type MessageRow struct {
+	ID, PatientID  uuid.UUID
+	Patient        Text
+	Gist           Text // the first words of what the patient asked
+	Status         string
+	Priority       string
+	RedFlag        bool
+	Kind, Channel  string
+	Open           int
+	Doctor, Author string
+	Drafting       bool
+	DraftFailed    bool
+	Delivery       string
+	DeliveryWords  string
+	DueAt, Since   time.Time
+	Late           bool
+	Href           string
+	Todo           string
+	TodoLevel      string
+}
+
+// Worklist is what waits, most urgent first.
+type Worklist struct {
+	Rows    []MessageRow
+	Waiting int
+	Oldest  time.Time
+	Next    string
+}
+
+// waiting says which statuses wait for a role, and whether only for the person's own messages.
+func waiting(r Role) (statuses []string, mine bool) {
+	switch r {
+	case Doctor, Reviewer:
+		return []string{"in_review"}, false
+	case Staff:
+		return []string{"drafting", "draft_ready", "returned"}, true
+	}
+	return nil, true
+}
+
+// Worklist lists what waits for the actor: for who signs, the reviews of their care teams and their own unfinished
+// messages; for staff, their own drafts and returns; and for all of them the deliveries that went wrong.
+func (c *Clinic) Worklist(ctx context.Context, a Actor, after string) (Worklist, error) {
+	var w Worklist
+	err := c.do(ctx, a, WorklistShow, Subject{Kind: "worklist"}, func(t *tx) (err error) {
+		if !a.Can(PatientList) {
+			return nil
+		}
+		statuses, mine := waiting(a.Role)
+		if w, err = t.worklist(ctx, statuses, mine, after); err != nil || after != "" {
+			return err
+		}
+		if a.Can(ReviewApprove) {
+			own, err := t.worklist(ctx, []string{"drafting", "draft_ready", "returned"}, true, "")
+			if err != nil {
+				return err
+			}
+			w.Rows = append(w.Rows, own.Rows...)
+		}
+		troubled, err := t.troubled(ctx)
+		w.Rows = append(troubled, w.Rows...)
+		w.Waiting += len(troubled)
+		return err
+	})
+	return w, err
+}
+
+// ReviewList is the worklist of signatures only.
+func (c *Clinic) ReviewList(ctx context.Context, a Actor, after string) (Worklist, error) {
+	var w Worklist
+	err := c.do(ctx, a, ReviewList, Subject{Kind: "worklist"}, func(t *tx) (err error) {
+		w, err = t.worklist(ctx, []string{"in_review"}, false, after)
+		return err
+	})
+	return w, err
+}
+
+// WorklistCount is the number in the navigation. It is asked with every page and leaves no trace.
+func (c *Clinic) WorklistCount(ctx context.Context, a Actor) (int, error) {
+	statuses, mine := waiting(a.Role)
+	if statuses == nil {
+		return 0, nil
+	}
+	n, err := db.New(c.pool).WorklistCount(ctx, db.WorklistCountParams{ClinicID: a.ClinicID, StaffID: a.ID, Statuses: statuses, Mine: mine})
+	return int(n.Waiting), err
+}
+
+// cursor is where the next page begins; it holds no patient text.
+type cursor struct {
+	P int32
+	D time.Time
+	I uuid.UUID
+}
+
+func (t *tx) worklist(ctx context.Context, statuses []string, mine bool, after string) (Worklist, error) {
+	var w Worklist
+	at := cursor{P: -1}
+	if raw, err := base64.RawURLEncoding.DecodeString(after); err == nil && len(raw) > 0 && json.Unmarshal(raw, &at) != nil {
+		at = cursor{P: -1}
+	}
+	rows, err := t.Queries.Worklist(ctx, db.WorklistParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Statuses: statuses, Mine: mine,
+		AfterPriority: at.P, AfterDue: at.D, AfterID: at.I, RowLimit: worklistPage + 1})
+	if err != nil {
+		return w, err
+	}
+	if len(rows) > worklistPage {
+		rows = rows[:worklistPage]
+		last := rows[len(rows)-1]
+		raw, err := json.Marshal(cursor{P: last.Priority, D: last.DueAt, I: last.ID})
+		if err != nil {
+			return w, err
+		}
+		w.Next = base64.RawURLEncoding.EncodeToString(raw)
+	}
+	n, err := t.WorklistCount(ctx, db.WorklistCountParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Statuses: statuses, Mine: mine})
+	if err != nil {
+		return w, err
+	}
+	w.Waiting, w.Oldest = int(n.Waiting), n.Oldest
+	for _, r := range rows {
+		b := t.c.chest(r.PatientID, r.Wrapped)
+		m := t.row(b, r.PatientID, r.NameSealed, r.BriefID, r.BodySealed)
+		if b.err != nil {
+			return w, b.err
+		}
+		m.ID, m.PatientID, m.Status, m.Priority, m.RedFlag = r.ID, r.PatientID, r.Status, Priorities[r.Priority], r.RedFlag
+		m.Kind, m.Channel, m.Open, m.Doctor, m.Author = r.Kind, r.Channel, int(r.OpenFindings), r.DoctorName, r.AuthorName
+		m.Drafting = r.Status != "in_review" && (r.RequestState == "requested" || r.RequestState == "writing" || r.RequestState == "checking")
+		m.DraftFailed = r.Status == "drafting" && r.RequestState == "failed"
+		m.DueAt, m.Since, m.Late = r.DueAt, r.CreatedAt, r.DueAt.Before(t.at)
+		m.todo(t.actor)
+		w.Rows = append(w.Rows, m)
+	}
+	return w, nil
+}
+
+func (t *tx) row(b *chest, patient uuid.UUID, name seal.Sealed, brief uuid.UUID, body seal.Sealed) MessageRow {
+	var bb briefBody
+	m := MessageRow{Patient: b.open(name, "patients", "name", patient)}
+	b.openJSON(body, "briefs", "body", brief, &bb)
+	m.Gist = gist(bb.Inquiry)
+	return m
+}
+
+// gist is the first words of the inquiry, at most 120 characters, cut at a word.
+func gist(s string) Text {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > 120 {
+		s = string(r[:120])
+		if i := strings.LastIndexByte(s, ' '); i > 60 {
+			s = s[:i]
+		}
+		s += " …"
+	}
+	return Text(s)
+}
+
+// troubled are approved messages whose notice did not arrive, or is not known to have been sent.
+func (t *tx) troubled(ctx context.Context) ([]MessageRow, error) {
+	rows, err := t.WorklistTroubled(ctx, db.WorklistTroubledParams{ClinicID: t.clinicID(), StaffID: t.actor.ID})
+	if err != nil {
+		return nil, err
+	}
+	var out []MessageRow
+	for _, r := range rows {
+		b := t.c.chest(r.PatientID, r.Wrapped)
+		m := t.row(b, r.PatientID, r.NameSealed, r.BriefID, r.BodySealed)
+		if b.err != nil {
+			return nil, b.err
+		}
+		m.ID, m.PatientID, m.Status, m.Priority, m.RedFlag = r.ID, r.PatientID, r.Status, Priorities[r.Priority], r.RedFlag
+		m.Kind, m.Channel, m.Doctor, m.Author = r.Kind, r.Channel, r.DoctorName, r.AuthorName
+		m.Delivery, m.DeliveryWords = r.DeliveryState, deliveryWords(r.DeliveryState, r.ErrorClass)
+		m.Gist, m.DueAt, m.Since = Text(m.DeliveryWords), r.DueAt, r.UpdatedAt
+		m.todo(t.actor)
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// messagesOf lists a patient's messages, newest first.
+func (t *tx) messagesOf(ctx context.Context, p Patient) ([]MessageRow, error) {
+	rows, err := t.MessagesOfPatient(ctx, db.MessagesOfPatientParams{ClinicID: t.clinicID(), PatientID: p.ID})
+	if err != nil {
+		return nil, err
+	}
+	wrapped, err := t.PatientKeyGet(ctx, db.PatientKeyGetParams{PatientID: p.ID, ClinicID: t.clinicID()})
+	if err != nil {
+		return nil, err
+	}
+	b := t.c.chest(p.ID, wrapped)
+	var out []MessageRow
+	for _, r := range rows {
+		var body briefBody
+		b.openJSON(r.BodySealed, "briefs", "body", r.BriefID, &body)
+		m := MessageRow{ID: r.ID, PatientID: r.PatientID, Patient: p.Name, Gist: gist(body.Inquiry), Status: r.Status, Priority: Priorities[r.Priority],
+			RedFlag: r.RedFlag, Kind: r.Kind, Channel: r.Channel, Open: int(r.OpenFindings), Doctor: r.DoctorName, Author: r.AuthorName,
+			Delivery: r.DeliveryState, DeliveryWords: deliveryWords(r.DeliveryState, r.ErrorClass), DueAt: r.DueAt, Since: r.CreatedAt}
+		m.todo(t.actor)
+		out = append(out, m)
+	}
+	return out, b.err
+}
+
+// todo says in two or three words what the row waits for, and where a click leads.
+func (m *MessageRow) todo(a Actor) {
+	id := m.ID.String()
+	m.Href = "/drafts/" + id
+	set := func(words, level string) { m.Todo, m.TodoLevel = words, level }
+	switch {
+	case deliveryLevel(m.Delivery) == "stop":
+		m.Href = "/messages/" + id
+		set(map[string]string{"unknown": "not known", "needs_person": "decide"}[m.Delivery], "stop")
+		if m.Todo == "" {
+			set("not delivered", "stop")
+		}
+	case m.Status == "approved", m.Status == "withdrawn":
+		m.Href = "/messages/" + id
+		set(map[string]string{"queued": "going out", "sending": "going out", "accepted": "on its way", "in_transit": "on its way", "sent": "on its way",
+			"delivered": "delivered", "opened": "opened", "acknowledged": "read and confirmed"}[m.Delivery], deliveryLevel(m.Delivery))
+		if m.Status == "withdrawn" {
+			set("withdrawn", "")
+		}
+	case m.Status == "in_review" && a.Can(ReviewApprove):
+		m.Href = "/reviews/" + id
+		m.reviewTodo()
+	case m.Status == "in_review":
+		m.Href = "/messages/" + id
+		set("in review", "live")
+	case m.Drafting:
+		set("drafting …", "live")
+	case m.DraftFailed:
+		set("no draft", "stop")
+	case m.Status == "returned":
+		set("returned", "ask")
+	case m.Status == "drafting":
+		set("to draft", "")
+	default:
+		set("to submit", "good")
+		if m.Open > 0 {
+			set(countWords(m.Open), "ask")
+		}
+	}
+}
+
+func (m *MessageRow) reviewTodo() {
+	switch {
+	case m.RedFlag:
+		m.Todo, m.TodoLevel = "call first", "stop"
+	case m.Open > 0:
+		m.Todo, m.TodoLevel = countWords(m.Open), "ask"
+	default:
+		m.Todo, m.TodoLevel = "all checks pass", "good"
+	}
+}
+
+func countWords(n int) string {
+	if n == 1 {
+		return "1 to answer"
+	}
+	return strconv.Itoa(n) + " to answer"
+}

@@ -1,0 +1,54 @@
+package clinictest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"countersign/internal/clinic"
+	"countersign/internal/seal"
+)
+
+// Neighbour is a second clinic in the same database, with people and a patient of its own who never met the first's.
+func (w *World) Neighbour(t testing.TB) *World {
+	t.Helper()
+	n := &World{Clinic: w.Clinic, URL: w.URL, Keyset: w.Keyset, Clock: w.Clock, ClinicID: uuid.Must(uuid.NewV7()), Issuer: "http://neighbour.test"}
+	n.people(t)
+	n.Patient = n.AddPatient(t, n.Staff, "Nora Whitfield", "1971-01-09", "90417")
+	return n
+}
+
+// Strings runs a query that answers with one column of text, on the test's own connection.
+func (w *World) Strings(t testing.TB, sql string, args ...any) []string {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, w.URL)
+	w.must(t, err)
+	defer conn.Close(ctx)
+	rows, err := conn.Query(ctx, sql, args...)
+	w.must(t, err)
+	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	w.must(t, err)
+	return out
+}
+
+// UndoWindow sets the clinic's seconds between a signature and its notice, which New leaves at 0.
+func (w *World) UndoWindow(t testing.TB, seconds int) {
+	t.Helper()
+	w.must(t, w.Exec(t, "UPDATE clinics SET undo_seconds = $1 WHERE id = $2", seconds, w.ClinicID))
+}
+
+// Reopened is the same database opened with a keyset of its own: a process that was given the wrong keys.
+func Reopened(t testing.TB, w *World) *clinic.Clinic {
+	t.Helper()
+	keyset, err := seal.NewKeyset()
+	w.must(t, err)
+	keys, err := seal.OpenKeyring(keyset)
+	w.must(t, err)
+	c, err := clinic.Open(context.Background(), clinic.Config{DatabaseURL: w.URL, Keyring: keys, BaseURL: "http://localhost:8080", MaxConns: 2, Now: w.Clock.Now})
+	w.must(t, err)
+	t.Cleanup(c.Close)
+	return c
+}

@@ -1,0 +1,88 @@
+-- name: DeliveryCreate :exec
+INSERT INTO deliveries (id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed,
+                        recipient_index, body_sealed, mac, next_attempt_at, not_after, created_at, updated_at)
+VALUES (@id, @clinic_id, @patient_id, @message_id, @message_version, @kind, @round, @channel, @contact_id, @priority, @recipient_sealed,
+        @recipient_index, @body_sealed, @mac, @next_attempt_at, @not_after, @created_at, @created_at);
+
+-- name: DeliveryRounds :one
+SELECT coalesce(max(round), 0)::int FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_id AND kind = @kind;
+
+-- name: DeliveriesDue :many
+UPDATE deliveries SET dispatch = dispatch + 1, enqueued_at = @at
+WHERE (id, clinic_id) IN (
+    SELECT d.id, d.clinic_id FROM deliveries d
+    WHERE d.state = 'queued' AND d.next_attempt_at <= @at AND (d.enqueued_at IS NULL OR d.enqueued_at < @enqueued_before)
+    ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
+RETURNING id, dispatch, priority;
+
+-- name: DeliveryClaim :one
+UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = @lease_until, updated_at = @at
+WHERE id = @id AND clinic_id = @clinic_id AND state = 'queued' AND next_attempt_at <= @at
+RETURNING *;
+
+-- name: DeliveryLock :one
+SELECT * FROM deliveries WHERE id = @id FOR UPDATE;
+
+-- name: DeliveryLockByProviderID :one
+SELECT * FROM deliveries WHERE provider = @provider AND provider_id = @provider_id FOR UPDATE;
+
+-- name: DeliveryMove :execrows
+UPDATE deliveries SET state = @state, rev = rev + 1, lease_until = NULL, next_attempt_at = @next_attempt_at, enqueued_at = @enqueued_at,
+    provider = @provider, provider_id = @provider_id, error_class = @error_class, updated_at = @at
+WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
+
+-- name: DeliveryNote :exec
+UPDATE deliveries SET provider = @provider, provider_id = @provider_id, error_class = @error_class, updated_at = @at WHERE id = @id AND clinic_id = @clinic_id;
+
+-- name: DeliveryContext :one
+SELECT cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+       m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
+       coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
+       coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
+        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
+       p.id AS page_id, p.token_sealed
+FROM deliveries d
+JOIN clinics cl ON cl.id = d.clinic_id
+JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
+LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
+LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
+LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
+WHERE d.id = @id AND d.clinic_id = @clinic_id;
+
+-- name: AttemptBegin :exec
+INSERT INTO delivery_attempts (delivery_id, clinic_id, attempt, started_at) VALUES (@delivery_id, @clinic_id, @attempt, @at);
+
+-- name: AttemptEnd :exec
+UPDATE delivery_attempts SET finished_at = @at, outcome = @outcome, error_class = @error_class
+WHERE delivery_id = @delivery_id AND clinic_id = @clinic_id AND attempt = @attempt
+  AND (finished_at IS NULL OR (@outcome = 'accepted' AND outcome IN ('abandoned', 'unknown')));
+
+-- name: DeliveriesExpiredLease :many
+SELECT * FROM deliveries WHERE state = 'sending' AND lease_until < @at ORDER BY lease_until LIMIT @row_limit FOR UPDATE SKIP LOCKED;
+
+-- name: EventAppend :execrows
+INSERT INTO delivery_events (id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at)
+VALUES (@id, @clinic_id, @delivery_id, @provider, @event_key, @provider_id, @state, @code, @happened_at, @received_at)
+ON CONFLICT (provider, event_key) DO NOTHING;
+
+-- name: EventsUnmatched :many
+SELECT * FROM delivery_events WHERE clinic_id IS NULL AND provider = @provider AND provider_id = @provider_id AND provider_id <> '' ORDER BY happened_at;
+
+-- name: EventsMatchable :many
+SELECT e.provider, e.provider_id, d.id AS delivery_id, d.clinic_id FROM delivery_events e
+JOIN deliveries d ON d.provider = e.provider AND d.provider_id = e.provider_id
+WHERE e.clinic_id IS NULL AND e.provider_id <> ''
+GROUP BY e.provider, e.provider_id, d.id, d.clinic_id LIMIT @row_limit;
+
+-- name: EventMatch :exec
+UPDATE delivery_events SET clinic_id = @clinic_id, delivery_id = @delivery_id WHERE id = @id AND clinic_id IS NULL;
+
+-- name: DeliveriesOfMessage :many
+SELECT * FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_id ORDER BY created_at, round;
+
+-- name: DeliveryOfMessage :one
+SELECT * FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_id AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE;
+
+-- name: DeliverySteps :many
+SELECT at, subject_id, rev, detail FROM audit_events
+WHERE clinic_id = @clinic_id AND subject_id = ANY(@ids::uuid[]) AND rev IS NOT NULL AND outcome = 'done' AND at > @since ORDER BY at, rev;

@@ -1,0 +1,132 @@
+-- name: MessageCreate :exec
+INSERT INTO messages (id, clinic_id, patient_id, doctor_id, author_id, status, kind, priority, channel, red_flag, due_at, changed_by, created_at, updated_at)
+VALUES (@id, @clinic_id, @patient_id, @doctor_id, @author_id, 'drafting', @kind, @priority, @channel, @red_flag, @due_at, @author_id, @created_at, @created_at);
+
+-- name: MessageGet :one
+SELECT m.*, k.wrapped, d.name AS doctor_name, a.name AS author_name,
+       cl.name AS clinic_name, cl.phone AS clinic_phone, cl.emergency_line, cl.undo_seconds, cl.time_zone AS clinic_zone
+FROM messages m
+JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
+JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
+JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
+JOIN clinics cl ON cl.id = m.clinic_id
+JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = @staff_id
+WHERE m.id = @id AND m.clinic_id = @clinic_id;
+
+-- name: MessageLock :one
+SELECT m.*, k.wrapped FROM messages m
+JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
+JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = @staff_id
+WHERE m.id = @id AND m.clinic_id = @clinic_id
+FOR UPDATE OF m;
+
+-- name: MessageRead :one
+SELECT m.*, k.wrapped FROM messages m
+JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
+JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = @staff_id
+WHERE m.id = @id AND m.clinic_id = @clinic_id;
+
+-- name: MessageLockByWorker :one
+SELECT m.*, k.wrapped FROM messages m
+JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
+WHERE m.id = @id AND m.clinic_id = @clinic_id
+FOR UPDATE OF m;
+
+-- name: MessageBriefed :execrows
+UPDATE messages SET doctor_id = @doctor_id, kind = @kind, priority = @priority, channel = @channel, red_flag = @red_flag, due_at = @due_at,
+    version = version + 1, updated_at = @at, changed_by = @changed_by
+WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status IN ('drafting', 'draft_ready', 'returned');
+
+-- name: MessageDrafted :execrows
+UPDATE messages SET draft_id = @draft_id, open_findings = @open_findings, status = @status, version = version + 1, updated_at = @at, changed_by = @changed_by
+WHERE id = @id AND clinic_id = @clinic_id AND version = @version;
+
+-- name: MessageFindings :exec
+UPDATE messages SET open_findings = @open_findings WHERE id = @id AND clinic_id = @clinic_id;
+
+-- name: MessageMove :execrows
+UPDATE messages SET status = @status, version = version + 1, updated_at = @at, changed_by = @changed_by
+WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status = @from_status;
+
+-- name: MessageSign :execrows
+UPDATE messages SET status = 'approved', final_sealed = @final_sealed, final_evidence = @final_evidence, final_mac = @final_mac, signer_id = @signer_id, signer_name = @signer_name,
+    signer_role = @signer_role, signed_at = @at, updated_at = @at, changed_by = @signer_id, version = version + 1
+WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status = 'in_review';
+
+-- name: MessageUnsign :execrows
+UPDATE messages SET status = 'in_review', final_sealed = NULL, final_evidence = NULL, final_mac = NULL, signer_id = NULL, signer_name = NULL, signer_role = NULL,
+    signed_at = NULL, updated_at = @at, changed_by = @changed_by, version = version + 1
+WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status = 'approved';
+
+-- name: MessageWithdraw :execrows
+UPDATE messages SET status = 'withdrawn', updated_at = @at, changed_by = @changed_by, version = version + 1
+WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status <> 'withdrawn';
+
+-- name: MessageWatchable :one
+SELECT EXISTS (SELECT 1 FROM messages m JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id
+    WHERE m.id = @id AND m.clinic_id = @clinic_id AND ct.staff_id = @staff_id);
+
+-- name: Worklist :many
+SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,
+       p.name_sealed, k.wrapped, d.name AS doctor_name, a.name AS author_name, b.id AS brief_id, b.body_sealed,
+       coalesce(r.state, '')::text AS request_state
+FROM care_team ct
+JOIN messages m ON m.patient_id = ct.patient_id AND m.clinic_id = ct.clinic_id
+JOIN patients p ON p.id = m.patient_id AND p.clinic_id = m.clinic_id
+JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
+JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
+JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
+JOIN LATERAL (SELECT br.id, br.body_sealed FROM briefs br WHERE br.message_id = m.id AND br.clinic_id = m.clinic_id ORDER BY br.version DESC LIMIT 1) b ON true
+LEFT JOIN LATERAL (SELECT dr.state FROM draft_requests dr WHERE dr.message_id = m.id AND dr.clinic_id = m.clinic_id ORDER BY dr.created_at DESC LIMIT 1) r ON true
+WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id
+  AND m.status = ANY(@statuses::text[])
+  AND (NOT @mine::bool OR m.author_id = @staff_id OR m.doctor_id = @staff_id)
+  AND (@after_priority::int < 0 OR (-m.priority, m.due_at, m.id) > (0 - @after_priority::int, @after_due::timestamptz, @after_id::uuid))
+ORDER BY -m.priority, m.due_at, m.id
+LIMIT @row_limit;
+
+-- name: WorklistCount :one
+SELECT count(*)::int AS waiting, coalesce(min(m.created_at), now())::timestamptz AS oldest FROM care_team ct
+JOIN messages m ON m.patient_id = ct.patient_id AND m.clinic_id = ct.clinic_id
+WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id AND m.status = ANY(@statuses::text[])
+  AND (NOT @mine::bool OR m.author_id = @staff_id OR m.doctor_id = @staff_id);
+
+-- name: WorklistTroubled :many
+SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,
+       p.name_sealed, k.wrapped, d.name AS doctor_name, a.name AS author_name, b.id AS brief_id, b.body_sealed,
+       dl.state AS delivery_state, dl.error_class
+FROM care_team ct
+JOIN messages m ON m.patient_id = ct.patient_id AND m.clinic_id = ct.clinic_id
+JOIN LATERAL (SELECT x.state, x.error_class FROM deliveries x WHERE x.message_id = m.id AND x.clinic_id = m.clinic_id AND x.kind = 'notice'
+              ORDER BY x.round DESC LIMIT 1) dl ON dl.state IN ('unknown', 'needs_person', 'failed', 'refused', 'undelivered', 'expired')
+JOIN patients p ON p.id = m.patient_id AND p.clinic_id = m.clinic_id
+JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
+JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
+JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
+JOIN LATERAL (SELECT br.id, br.body_sealed FROM briefs br WHERE br.message_id = m.id AND br.clinic_id = m.clinic_id ORDER BY br.version DESC LIMIT 1) b ON true
+WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id AND m.status = 'approved'
+ORDER BY -m.priority, m.updated_at DESC, m.id LIMIT 50;
+
+-- name: MessagesOfPatient :many
+SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,
+       d.name AS doctor_name, a.name AS author_name, b.id AS brief_id, b.body_sealed,
+       coalesce(dl.state, '')::text AS delivery_state, coalesce(dl.error_class, '')::text AS error_class
+FROM messages m
+JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
+JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
+JOIN LATERAL (SELECT br.id, br.body_sealed FROM briefs br WHERE br.message_id = m.id AND br.clinic_id = m.clinic_id ORDER BY br.version DESC LIMIT 1) b ON true
+LEFT JOIN LATERAL (SELECT x.state, x.error_class FROM deliveries x WHERE x.message_id = m.id AND x.clinic_id = m.clinic_id AND x.kind = 'notice' ORDER BY x.round DESC LIMIT 1) dl ON true
+WHERE m.clinic_id = @clinic_id AND m.patient_id = @patient_id
+ORDER BY m.created_at DESC, m.id DESC LIMIT 50;
+
+-- name: BriefAppend :exec
+INSERT INTO briefs (message_id, clinic_id, version, id, body_sealed, snapshot_sealed, written_by, created_at)
+VALUES (@message_id, @clinic_id, @version, @id, @body_sealed, @snapshot_sealed, @written_by, @created_at);
+
+-- name: BriefLast :one
+SELECT b.*, s.name AS writer_name, coalesce(s.role, '') AS writer_role FROM briefs b JOIN staff s ON s.id = b.written_by AND s.clinic_id = b.clinic_id
+WHERE b.message_id = @message_id AND b.clinic_id = @clinic_id ORDER BY b.version DESC LIMIT 1;
+
+-- name: BriefsOfMessage :many
+SELECT b.version, b.created_at, s.name AS writer_name FROM briefs b JOIN staff s ON s.id = b.written_by AND s.clinic_id = b.clinic_id
+WHERE b.message_id = @message_id AND b.clinic_id = @clinic_id ORDER BY b.version;

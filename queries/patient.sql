@@ -1,0 +1,91 @@
+-- Every query that reads a patient for a person joins the care team; out of scope is no row.
+
+-- name: PatientCounts :many
+SELECT p.id,
+       (SELECT count(*) FROM messages m WHERE m.clinic_id = p.clinic_id AND m.patient_id = p.id
+          AND m.status IN ('drafting', 'draft_ready', 'in_review', 'returned'))::int AS waiting,
+       (SELECT coalesce(array_agg(c.channel ORDER BY c.channel), '{}') FROM contacts c WHERE c.clinic_id = p.clinic_id AND c.patient_id = p.id
+          AND c.retired_at IS NULL)::text[] AS channels
+FROM patients p JOIN care_team ct ON ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = @staff_id
+WHERE p.clinic_id = @clinic_id AND p.id = ANY(@ids::uuid[]);
+
+-- name: PatientNames :many
+SELECT p.id, p.name_sealed, p.birth_date_sealed, p.mrn_sealed, k.wrapped
+FROM care_team ct
+JOIN patients p ON p.id = ct.patient_id AND p.clinic_id = ct.clinic_id
+JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
+WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id
+ORDER BY p.id;
+
+-- name: PatientsByIndex :many
+SELECT p.id FROM care_team ct
+JOIN patients p ON p.id = ct.patient_id AND p.clinic_id = ct.clinic_id
+LEFT JOIN contacts c ON c.patient_id = p.id AND c.clinic_id = p.clinic_id AND c.retired_at IS NULL
+WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id AND (p.mrn_index = @mrn_index OR c.address_index = @address_index)
+GROUP BY p.id;
+
+-- name: PatientGet :one
+SELECT p.*, k.wrapped FROM patients p
+JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
+JOIN care_team ct ON ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = @staff_id
+WHERE p.id = @id AND p.clinic_id = @clinic_id;
+
+-- name: PatientCreate :exec
+INSERT INTO patients (id, clinic_id, name_sealed, birth_date_sealed, mrn_sealed, mrn_index, summary_sealed, history_sealed,
+                      medications_sealed, allergies_sealed, notes_sealed, language, time_zone, created_by, created_at, updated_at)
+VALUES (@id, @clinic_id, @name_sealed, @birth_date_sealed, @mrn_sealed, @mrn_index, @summary_sealed, @history_sealed,
+        @medications_sealed, @allergies_sealed, @notes_sealed, @language, @time_zone, @created_by, @created_at, @created_at);
+
+-- name: PatientUpdate :execrows
+UPDATE patients SET name_sealed = @name_sealed, birth_date_sealed = @birth_date_sealed, mrn_sealed = @mrn_sealed, mrn_index = @mrn_index,
+    summary_sealed = @summary_sealed, history_sealed = @history_sealed, medications_sealed = @medications_sealed,
+    allergies_sealed = @allergies_sealed, notes_sealed = @notes_sealed, language = @language, time_zone = @time_zone,
+    updated_at = @updated_at, version = version + 1
+WHERE id = @id AND clinic_id = @clinic_id AND version = @version;
+
+-- name: PatientKeyCreate :exec
+INSERT INTO patient_keys (patient_id, clinic_id, wrapped, created_at) VALUES (@patient_id, @clinic_id, @wrapped, @created_at);
+
+-- name: PatientKeyGet :one
+SELECT wrapped FROM patient_keys WHERE patient_id = @patient_id AND clinic_id = @clinic_id;
+
+-- name: ContactsOfPatient :many
+SELECT c.*, coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = c.clinic_id AND s.address_index = c.address_index
+        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent
+FROM contacts c WHERE c.clinic_id = @clinic_id AND c.patient_id = @patient_id AND c.retired_at IS NULL ORDER BY c.channel;
+
+-- name: ContactCreate :exec
+INSERT INTO contacts (id, clinic_id, patient_id, channel, address_sealed, address_index, verified_at, created_at)
+VALUES (@id, @clinic_id, @patient_id, @channel, @address_sealed, @address_index, @verified_at, @created_at);
+
+-- name: ContactRetire :exec
+UPDATE contacts SET retired_at = @at WHERE clinic_id = @clinic_id AND patient_id = @patient_id AND channel = @channel AND retired_at IS NULL;
+
+-- name: ContactVerify :exec
+UPDATE contacts SET verified_at = coalesce(verified_at, @at::timestamptz), bounced_at = NULL, bounce_code = NULL
+WHERE id = @id AND clinic_id = @clinic_id AND (verified_at IS NULL OR bounced_at IS NOT NULL);
+
+-- name: ContactBounce :exec
+UPDATE contacts SET bounced_at = @at, bounce_code = @code WHERE id = @id AND clinic_id = @clinic_id;
+
+-- name: ConsentAppend :exec
+INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at)
+VALUES (@id, @clinic_id, @address_index, @channel, 'notice', @status, @source, @wording, @at);
+
+-- name: ConsentLast :one
+SELECT coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = @clinic_id AND s.address_index = @address_index
+        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text;
+
+-- name: ClinicsOfAddress :many
+SELECT DISTINCT clinic_id FROM contacts WHERE address_index = @address_index;
+
+-- name: PatientIdentities :many
+SELECT p.id, p.name_sealed, p.birth_date_sealed, p.mrn_sealed, p.language, k.wrapped,
+       coalesce(c.addresses, '{}')::bytea[] AS addresses, coalesce(c.address_ids, '{}')::uuid[] AS address_ids, coalesce(c.channels, '{}')::text[] AS channels
+FROM patients p
+JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
+LEFT JOIN LATERAL (SELECT array_agg(x.address_sealed ORDER BY x.id) AS addresses, array_agg(x.id ORDER BY x.id) AS address_ids,
+                          array_agg(x.channel ORDER BY x.id) AS channels
+                   FROM contacts x WHERE x.clinic_id = p.clinic_id AND x.patient_id = p.id AND x.retired_at IS NULL) c ON true
+WHERE p.clinic_id = @clinic_id
+  AND (p.id = @patient_id OR EXISTS (SELECT 1 FROM care_team ct WHERE ct.clinic_id = p.clinic_id AND ct.patient_id = p.id AND ct.staff_id = @staff_id));
