@@ -1,0 +1,156 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"countersign/internal/sandbox"
+)
+
+func TestFaultsOfRequests(t *testing.T) {
+	t.Parallel()
+	for fault, c := range map[string]struct {
+		status int // 0: no answer
+		logged int
+	}{
+		`"refuse"`:                         {0, 0},
+		`"reset-before-headers"`:           {0, 0},
+		`"reset-after-headers"`:            {0, 1},
+		`"timeout","ms":20`:                {0, 1},
+		`"timeout","ms":20,"accept":false`: {0, 0},
+		`"slow","ms":20`:                   {202, 1},
+		`"500"`:                            {500, 0},
+		`"500","accept":true`:              {500, 1},
+		`"503"`:                            {503, 0},
+		`"429","retry_after":7`:            {429, 0},
+		`"401"`:                            {401, 0},
+		`"unreadable-2xx"`:                 {202, 1},
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.faults(`{"sendgrid":[{"probability":1,"kind":` + fault + `}]}`)
+			resp, err := w.send(w.settings["SENDGRID_API_KEY"], newMail("rosa@home.example", "d-1"))
+			if (c.status == 0) != (err != nil) || err == nil && resp.StatusCode != c.status {
+				t.Fatalf("%v %v", resp, err)
+			}
+			if c.status == 429 && resp.Headers["Retry-After"][0] != "7" {
+				t.Errorf("headers %v", resp.Headers)
+			}
+			if strings.Contains(fault, "unreadable") && resp.Headers["X-Message-Id"] != nil {
+				t.Errorf("readable: %v", resp.Headers)
+			}
+			if log := w.log(); len(log) != c.logged {
+				t.Fatalf("log %v", log)
+			}
+			for range 2 * c.logged { // processed, delivered: the truth is told whatever the caller saw
+				w.events(w.next())
+			}
+		})
+	}
+}
+
+func TestFaultyTwilioSpeaksTwilio(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	service := w.twilio(w.settings["TWILIO_AUTH_TOKEN"])
+	for kind, code := range map[string]string{"429": "20429", "500": "20500", "503": "20503", "401": "20003"} {
+		w.faults(`{"twilio":[{"kind":"` + kind + `","probability":1}]}`)
+		if _, err := service.CreateMessage(w.smsParams("+15551230100", "d-1")); err == nil || !strings.Contains(err.Error(), code) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	w.faults(`{"twilio":[{"kind":"reset-after-headers","probability":1}]}`)
+	if _, err := service.CreateMessage(w.smsParams("not a number", "d-1")); err == nil || !strings.Contains(err.Error(), "21211") {
+		t.Errorf("what would be refused anyway: %v", err)
+	}
+	if len(w.log()) != 0 {
+		t.Error("refused messages are in the log")
+	}
+}
+
+func TestFaultsOfWebhooks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(`{"sendgrid":[{"kind":"shuffled","probability":1}],"twilio":[{"kind":"shuffled","probability":1}]}`)
+	w.mail("rosa@home.example", "d-1")
+	if list := w.events(w.next()); len(list) != 2 || list[0]["event"] != "delivered" || list[1]["event"] != "processed" {
+		t.Fatalf("shuffled: %v", list)
+	}
+	m := w.sms("+15551230100", "d-2")
+	if first, second := w.form(w.next()), w.form(w.next()); first.Get("MessageStatus") != "delivered" || second.Get("MessageStatus") != "sent" {
+		t.Fatalf("shuffled: %v %v", first, second)
+	}
+	if shown, err := w.twilio(w.settings["TWILIO_AUTH_TOKEN"]).FetchMessage(*m.Sid, nil); err != nil || *shown.Status != "delivered" {
+		t.Errorf("after shuffled callbacks the message is %v %v", shown, err)
+	}
+
+	w.faults(`{"sendgrid":[{"kind":"twice","probability":1}],"twilio":[{"kind":"lost","probability":1}]}`)
+	w.mail("rosa@home.example", "d-3")
+	first, second := w.events(w.next()), w.events(w.next())
+	if first[0]["sg_event_id"] != second[0]["sg_event_id"] {
+		t.Fatalf("twice: %v %v", first, second)
+	}
+	w.events(w.next())
+	w.events(w.next())
+	w.sms("+15551230100", "d-4")
+	w.until("lost events", func(m []sandbox.Message) bool {
+		return len(m[0].Events) == 2 && m[0].Events[0].Lost && m[0].Events[1].Lost
+	})
+	if len(w.calls) != 0 {
+		t.Errorf("the app was told of lost events: %v", <-w.calls)
+	}
+}
+
+func TestFaultBoard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, bad := range []string{
+		`{`, `{"fax":[]}`, `{"sendgrid":[{"kind":"refusal","probability":1}]}`, `{"openai":[{"kind":"lost","probability":1}]}`,
+		`{"twilio":[{"kind":"500","probability":2}]}`, `{"twilio":[{"kind":"500","chance":1}]}`, `{"twilio":[{"kind":"slow","probability":1,"ms":-1}]}`,
+	} {
+		if resp, _ := w.do(http.MethodPost, "/faults", "application/json", bad); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d", bad, resp.StatusCode)
+		}
+	}
+	w.faults(`{"sendgrid":[{"kind":"500","probability":0}]}`)
+	w.faults(`{"twilio":[{"kind":"503","probability":1}]}`)
+	if _, text := w.get("/faults"); !strings.Contains(text, "sendgrid") || !strings.Contains(text, "503") {
+		t.Errorf("faults: %s", text)
+	}
+	w.mail("rosa@home.example", "d-1") // probability 0 never hits
+	if _, text := w.do(http.MethodDelete, "/faults", "", ""); strings.TrimSpace(text) != "{}" {
+		t.Errorf("after clearing: %s", text)
+	}
+	w.sms("+15551230100", "d-2")
+}
+
+func TestTimeoutEndsWhenTheCallerHangsUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(`{"sendgrid":[{"kind":"timeout","probability":1}]}`)
+	ctx, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/v3/mail/send", bytes.NewReader(mailBody("rosa@home.example", "d-1")))
+	req.Header.Set("Authorization", "Bearer "+w.settings["SENDGRID_API_KEY"])
+	req.Header.Set("Content-Type", "application/json")
+	answered := make(chan error, 1)
+	go func() {
+		_, err := http.DefaultClient.Do(req)
+		answered <- err
+	}()
+	w.events(w.next()) // accepted and told of, and still no answer
+	select {
+	case err := <-answered:
+		t.Errorf("it answered: %v", err)
+	default:
+	}
+	hangUp()
+	if err := <-answered; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,141 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+
+	"countersign/internal/clinic"
+	"countersign/internal/metrics"
+)
+
+// broken is a provider whose library panics with what it was given.
+type broken struct{ called int }
+
+func (*broken) Name() string { return "broken" }
+
+func (b *broken) Send(_ context.Context, p *clinic.Parcel) clinic.Outcome {
+	b.called++
+	panic("cannot send to " + p.To.Reveal())
+}
+
+// A panic in a handler is caught and reported, its text never reaches Redis, and the task is kept for another try.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.config.Senders = map[string]clinic.Sender{"email": &broken{}, "sms": &broken{}}
+	recovered := make(chan any, 4)
+	w.config.Recover = func(_ context.Context, v any) { recovered <- v }
+	w.start(t)
+	id := w.Approved(t, w.Patient, "email")
+	if v := <-recovered; v == nil {
+		t.Error("the panic was not reported")
+	}
+	eventually(t, "the task waits for its retry", func() bool {
+		tasks, err := asynq.NewInspectorFromRedisClient(w.redis).ListRetryTasks(deliverQueue)
+		return err == nil && len(tasks) == 1 && tasks[0].LastErr == "panic" && tasks[0].MaxRetry == 3
+	})
+	w.redisHoldsNothingOf(t, "mail.example", "cannot send")
+	if !w.state(t, id, "sending") {
+		t.Error("an attempt that may have gone out is not held by its lease")
+	}
+}
+
+// A task that fails for good is archived, with a code, where the board shows it.
+func TestArchive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	client := asynq.NewClientFromRedisClient(w.redis)
+	if _, err := client.Enqueue(asynq.NewTask(string(clinic.DeliverySend), []byte(`{"v":2,"text":"cough"}`)), asynq.TaskID("x:1"),
+		asynq.Queue(deliverQueue), asynq.MaxRetry(0)); err != nil {
+		t.Fatal(err)
+	}
+	w.start(t)
+	eventually(t, "the task is archived", func() bool {
+		tasks, err := asynq.NewInspectorFromRedisClient(w.redis).ListArchivedTasks(deliverQueue)
+		return err == nil && len(tasks) == 1 && tasks[0].LastErr == "bad_payload"
+	})
+}
+
+// A worker that was frozen past the start window does not call the provider.
+func TestStartWindow(t *testing.T) {
+	t.Parallel()
+	w, sender := newWorld(t), &broken{}
+	w.config.Senders = map[string]clinic.Sender{"email": sender, "sms": sender}
+	one, err := New(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, out := one.attempt(context.Background(), &clinic.Parcel{Channel: "email", StartBy: time.Now().Add(-time.Millisecond)})
+	if out.Class != clinic.OutcomeNotSent || out.Code != "start_window" || provider != "broken" || sender.called != 0 {
+		t.Errorf("%s: %+v after %d calls", provider, out, sender.called)
+	}
+	if _, out := one.attempt(context.Background(), &clinic.Parcel{Channel: "pigeon"}); out.Class != clinic.OutcomeNotSent || out.Code != "no_provider" {
+		t.Errorf("an unknown channel is %+v", out)
+	}
+}
+
+// Readiness follows Redis and the relay, and is a code.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.config.Metrics = metrics.New()
+	one, err := New(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Ready(context.Background()); err == nil || err.Error() != "relay" {
+		t.Errorf("a worker that has not begun is %v", err)
+	}
+	if err := one.relay(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Ready(context.Background()); err != nil {
+		t.Errorf("a worker that works is %v", err)
+	}
+	gone := w.redis.WithTimeout(time.Millisecond)
+	gone.Close()
+	if _, err := New(w.config); err == nil {
+		t.Error("two workers share one registry of figures")
+	}
+}
+
+func TestPayload(t *testing.T) {
+	t.Parallel()
+	id := uuid.Must(uuid.NewV7())
+	for body, want := range map[string]string{
+		`{"v":1,"id":"` + id.String() + `"}`: id.String(),
+		`{"v":2,"id":"` + id.String() + `"}`: "-", `{"v":1}`: "-", `{"v":1,"id":"Rosa"}`: "-", `Rosa Delgado`: "-", ``: "-",
+	} {
+		if got := PayloadID([]byte(body)); got != want {
+			t.Errorf("%q shows as %q", body, got)
+		}
+	}
+}
+
+func TestRetryDelay(t *testing.T) {
+	t.Parallel()
+	for n, least := range map[int]time.Duration{-1: 2 * time.Second, 0: 2 * time.Second, 1: 4 * time.Second, 3: 16 * time.Second, 4: 30 * time.Second, 1000: 30 * time.Second} {
+		for range 100 {
+			if got := retryDelay(n, nil, nil); got < least || got >= least+least/2 {
+				t.Errorf("retry %d waits %s", n, got)
+			}
+		}
+	}
+}
+
+func TestNewAsksForWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	if _, err := New(Config{}); err == nil {
+		t.Error("a worker of nothing was made")
+	}
+	err := fault("panic")
+	var known fault
+	if !errors.As(error(err), &known) || err.SafeError() != "panic" {
+		t.Error("a code is not itself")
+	}
+}

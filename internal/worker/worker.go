@@ -1,0 +1,200 @@
+// Package worker carries out what Postgres says is due: it relays due rows to the queue, sends notices and has drafts
+// written.
+//
+// It knows asynq and the order of claim, act and record. It decides nothing: the claim in Postgres says whether there
+// is anything to do, and the queue only says "look at row X now". Redis may forget, repeat or delay every task without
+// a message being lost, doubled or late by more than a minute. It knows no provider, only clinic.Sender and
+// clinic.Model, and no database.
+//
+// A task's payload is {"v":1,"id":"…"} and its errors are codes, because both can be read in Redis, in logs and on the
+// queue board.
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"countersign/internal/clinic"
+	"countersign/internal/metrics"
+)
+
+// Config is what a worker needs. Clinic, Redis, Model and both senders are required.
+type Config struct {
+	Clinic  *clinic.Clinic
+	Redis   redis.UniversalClient
+	Senders map[string]clinic.Sender // by channel: email and sms
+	Model   clinic.Model
+
+	ProviderTime time.Duration // of one attempt at a provider; 20 s unless set
+	Shutdown     time.Duration // how long tasks may finish once the worker is asked to stop; 25 s unless set
+	RelayEvery   time.Duration // between two looks at what is due; 1 s unless set
+	SweepEvery   time.Duration // between two looks for leases that ran out; 5 s unless set
+	Concurrency  int           // tasks at once; 16 unless set
+
+	Metrics *metrics.Metrics // may be nil
+	Log     *slog.Logger     // discards unless set
+	// Report hears of errors that nobody foresaw, Recover of panics, in the deferred call itself. Both may be nil.
+	Report  func(ctx context.Context, err error)
+	Recover func(ctx context.Context, v any)
+}
+
+// Worker runs until its context ends. Make one by New.
+type Worker struct {
+	cfg      Config
+	queue    *Queue
+	outcomes *prometheus.CounterVec
+	stopping context.Context // ends when the worker is asked to stop
+	relaying atomic.Int64    // when the relay last looked, in Unix milliseconds
+}
+
+// New checks the configuration and calls nobody.
+func New(cfg Config) (*Worker, error) {
+	if cfg.Clinic == nil || cfg.Redis == nil || cfg.Model == nil || cfg.Senders["email"] == nil || cfg.Senders["sms"] == nil {
+		return nil, errors.New("worker: a clinic, Redis, a model and senders for email and sms are required")
+	}
+	defaults := map[*time.Duration]time.Duration{&cfg.ProviderTime: 20 * time.Second, &cfg.Shutdown: 25 * time.Second,
+		&cfg.RelayEvery: time.Second, &cfg.SweepEvery: 5 * time.Second}
+	for setting, standard := range defaults {
+		if *setting <= 0 {
+			*setting = standard
+		}
+	}
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 16
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Report == nil {
+		cfg.Report = func(context.Context, error) {}
+	}
+	if cfg.Recover == nil {
+		cfg.Recover = func(context.Context, any) {}
+	}
+	w := &Worker{cfg: cfg, queue: NewQueue(cfg.Redis), stopping: context.Background(), outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "countersign_delivery_attempts_total", Help: "Attempts at a provider by what they came to."}, []string{"provider", "class"})}
+	if cfg.Metrics != nil {
+		if err := cfg.Metrics.Registry().Register(w.outcomes); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// Run works until ctx ends, then takes no new task, lets those under way finish for Config.Shutdown, and returns nil.
+// What is cut off is recovered by its lease. Redis or Postgres being away is no error: Run goes on and tries again.
+func (w *Worker) Run(ctx context.Context) error {
+	w.stopping = ctx
+	server := asynq.NewServerFromRedisClient(w.cfg.Redis, asynq.Config{
+		Concurrency:              w.cfg.Concurrency,
+		Queues:                   map[string]int{deliverQueue: 6, draftQueue: 3, maintainQueue: 1},
+		TaskCheckInterval:        250 * time.Millisecond,
+		DelayedTaskCheckInterval: 2 * time.Second,
+		ShutdownTimeout:          w.cfg.Shutdown,
+		RetryDelayFunc:           retryDelay,
+		IsFailure:                func(err error) bool { return err != nil && !errors.Is(err, asynq.ErrLeaseExpired) },
+		ErrorHandler:             asynq.ErrorHandlerFunc(w.failed),
+		Logger:                   asynqLog{w.cfg.Log},
+		LogLevel:                 asynq.WarnLevel,
+	})
+	if err := server.Start(w.mux()); err != nil {
+		return err
+	}
+	var loops sync.WaitGroup
+	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "relay", w.relay) })
+	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "sweep", w.sweep) })
+	<-ctx.Done()
+	loops.Wait()
+	server.Shutdown()
+	return nil
+}
+
+// mux gives each deed its method.
+func (w *Worker) mux() *asynq.ServeMux {
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(string(clinic.DeliverySend), w.task(w.deliverySend))
+	mux.HandleFunc(string(clinic.DraftWrite), w.task(w.draftWrite))
+	return mux
+}
+
+// Ready says whether the worker can work: Postgres and Redis answer, and the relay has looked in the last half minute.
+func (w *Worker) Ready(ctx context.Context) error {
+	if err := w.cfg.Clinic.Ready(ctx); err != nil {
+		return fault("postgres")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := w.cfg.Redis.Ping(ctx).Err(); err != nil {
+		return fault("redis")
+	}
+	if last := time.UnixMilli(w.relaying.Load()); time.Since(last) > 30*time.Second {
+		return fault("relay")
+	}
+	return nil
+}
+
+// fault is an error that is a code and nothing else.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+// SafeError tells the error reporter that the text may leave the house.
+func (f fault) SafeError() string { return string(f) }
+
+// task wraps a handler: it reads the payload, turns every error into its code, and catches panics, whose text asynq
+// would otherwise keep in Redis.
+func (w *Worker) task(handle func(context.Context, uuid.UUID) error) asynq.HandlerFunc {
+	return func(ctx context.Context, t *asynq.Task) (err error) {
+		started := time.Now()
+		defer func() {
+			if v := recover(); v != nil {
+				w.cfg.Recover(ctx, v)
+				err = fault("panic")
+			}
+			if w.cfg.Metrics != nil {
+				w.cfg.Metrics.Task(t.Type(), err, time.Since(started))
+			}
+		}()
+		id, err := readPayload(t.Payload())
+		if err != nil {
+			return err
+		}
+		if err := handle(ctx, id); err != nil {
+			if clinic.KindOf(err) == clinic.Internal {
+				w.cfg.Report(ctx, err)
+			}
+			return fault(codeOf(err))
+		}
+		return nil
+	}
+}
+
+func codeOf(err error) string {
+	if code := clinic.Code(err); code != "" {
+		return code
+	}
+	return "internal"
+}
+
+// failed logs a task that ended by an error. asynq tries it again, three times, and then archives it.
+func (w *Worker) failed(ctx context.Context, t *asynq.Task, err error) {
+	id, _ := asynq.GetTaskID(ctx)
+	retried, _ := asynq.GetRetryCount(ctx)
+	code := "internal"
+	var known fault
+	if errors.As(err, &known) {
+		code = string(known)
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		code = "timeout"
+	}
+	w.cfg.Log.WarnContext(ctx, "task failed", "deed", t.Type(), "task", id, "code", code, "retried", retried)
+}
