@@ -1,0 +1,71 @@
+// Command countersign is the operator's tool: migrations, the demo clinic, people and their roles, keys, and a look at
+// the settings and at the health of a process.
+//
+// It reads the same environment as web and worker. Exit code 2 means that a setting or an argument is wrong, 1 that
+// the work could not be done.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"countersign/internal/config"
+)
+
+// tool is every command; kong writes the help from it.
+type tool struct {
+	Migrate migrateCmd `cmd:"" help:"Bring the database to this version and give the app's role its permissions."`
+	Seed    seedCmd    `cmd:"" help:"Fill the demo clinic. A second time changes nothing; production refuses."`
+	User    struct {
+		Add  userAddCmd  `cmd:"" help:"Give a person a role before they sign in for the first time."`
+		Role userRoleCmd `cmd:"" help:"Change a person's role, from their next click on."`
+		List userListCmd `cmd:"" help:"List the people of the clinic."`
+	} `cmd:"" help:"People and their roles."`
+	Keys struct {
+		New keysNewCmd `cmd:"" help:"Print a new keyset, for KEYSET or a file that KEYSET_FILE names."`
+	} `cmd:"" help:"The keys that seal patient data."`
+	Config struct {
+		Check configCheckCmd `cmd:"" help:"Read the settings and print them without secrets, or every complaint."`
+	} `cmd:"" help:"The settings."`
+	Sandbox sandboxCmd `cmd:"" help:"Play the providers and the sign-in page on SANDBOX_PORT (8090)."`
+	Health  healthCmd  `cmd:"" help:"Ask a process whether it is ready; for container checks."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var t tool
+	parser, err := kong.New(&t, kong.Name("countersign"), kong.Description("The operator's tool of Countersign."), kong.UsageOnError())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "countersign:", err)
+		return 1
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "countersign:", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	command.BindTo(ctx, (*context.Context)(nil))
+	err = command.Run()
+	var complaints config.Complaints
+	switch {
+	case errors.As(err, &complaints):
+		fmt.Fprintln(os.Stderr, complaints)
+		return 2
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "countersign:", err)
+		return 1
+	}
+	return 0
+}

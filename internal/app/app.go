@@ -1,0 +1,167 @@
+// Package app joins the rooms: it is the one place that knows all of them, and only the commands and their tests know
+// it. It holds what belongs to no room by itself: opening and closing in order, the hub that tells open pages what
+// changed, the queue board's frame, migrations and the demo clinic.
+//
+// Order of a stop: the listener takes nothing new and requests in flight finish (or the worker's tasks do), then the
+// database is let go, then Redis, then the last error reports are flushed. Nothing here waits for Postgres or Redis at
+// the start: a process whose database is away serves 503 and recovers by itself.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"countersign/internal/clinic"
+	"countersign/internal/config"
+	"countersign/internal/logging"
+	"countersign/internal/metrics"
+	"countersign/internal/openai"
+	"countersign/internal/seal"
+	"countersign/internal/sendgrid"
+	"countersign/internal/twilio"
+	"countersign/internal/worker"
+)
+
+// proofTime is how long every answer to a patient's proof takes.
+const proofTime = 400 * time.Millisecond
+
+// App is the joined house. Make one with Open and Close it.
+type App struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	flush    func()
+	metrics  *metrics.Metrics
+	redis    *redis.Client
+	hub      *Hub
+	queue    *worker.Queue
+	clinic   *clinic.Clinic
+	sendgrid *sendgrid.Client
+	twilio   *twilio.Client
+	openai   *openai.Client
+}
+
+// Open reads the keys and joins the rooms. It fails on settings that cannot work, and asks nobody outside.
+func Open(ctx context.Context, cfg *config.Config) (*App, error) {
+	a := &App{cfg: cfg, metrics: metrics.New()}
+	a.log, a.flush = logging.Setup(os.Stdout, cfg.LogLevel, string(cfg.Env), cfg.SentryDSN.Reveal(), Version())
+	options, err := redisOptions(cfg.RedisURL.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	redis.SetLogger(redisLog{a.log})
+	a.redis = redis.NewClient(options)
+	a.hub = NewHub(a.redis, a.log)
+	a.queue = worker.NewQueue(a.redis)
+	if a.clinic, err = a.openClinic(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.openProviders(); err != nil {
+		a.clinic.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// openClinic opens the records with their keys. Nudge and Announce are best effort: the relay sends what a nudge did
+// not, and pages ask by themselves while the hub is not healthy.
+func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
+	keyring, err := seal.OpenKeyring(a.cfg.Keyset.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("KEYSET cannot be opened: %w", err)
+	}
+	t := a.cfg.Times
+	return clinic.Open(ctx, clinic.Config{
+		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
+		Times: clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
+			DraftLease: t.DraftLease, Proof: proofTime},
+		Tracer: a.metrics.Tracer(),
+		Nudge: func(ctx context.Context, due clinic.Due) {
+			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
+			defer cancel()
+			if err := a.queue.Enqueue(ctx, due); err != nil {
+				a.log.DebugContext(ctx, "nudge failed; the relay will do it", "deed", due.Deed)
+			}
+		},
+		Announce: func(ctx context.Context, names []string) {
+			if err := a.hub.Publish(ctx, names); err != nil {
+				a.log.DebugContext(ctx, "announcement failed; pages ask by themselves")
+			}
+		},
+	})
+}
+
+func (a *App) openProviders() (err error) {
+	cfg, timeout := a.cfg, a.cfg.Times.ProviderTimeout
+	a.sendgrid, err = sendgrid.New(sendgrid.Config{BaseURL: cfg.SendGrid.BaseURL, APIKey: cfg.SendGrid.APIKey.Reveal(), From: cfg.Mail.From,
+		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout})
+	if err != nil {
+		return err
+	}
+	a.twilio, err = twilio.New(twilio.Config{BaseURL: cfg.Twilio.BaseURL, AccountSID: cfg.Twilio.AccountSID, AuthToken: cfg.Twilio.AuthToken.Reveal(),
+		PreviousToken: cfg.Twilio.AuthTokenPrevious.Reveal(), From: cfg.Twilio.From, PublicURL: cfg.BaseURL, Timeout: timeout})
+	if err != nil {
+		return err
+	}
+	a.openai, err = openai.New(openai.Config{BaseURL: cfg.OpenAI.BaseURL, APIKey: cfg.OpenAI.APIKey.Reveal(), Model: cfg.OpenAI.Model})
+	return err
+}
+
+// Clinic is the open house's domain, for commands that do deeds.
+func (a *App) Clinic() *clinic.Clinic { return a.clinic }
+
+// Log is the process's logger.
+func (a *App) Log() *slog.Logger { return a.log }
+
+// Close lets go of everything, in the order that the package's comment gives.
+func (a *App) Close() error {
+	a.clinic.Close()
+	for _, provider := range []interface{ Close() }{a.sendgrid, a.twilio, a.openai} {
+		provider.Close()
+	}
+	err := a.redis.Close()
+	a.flush()
+	return err
+}
+
+// redisOptions reads the address. Its errors never quote it: it may hold a password.
+func redisOptions(address string) (*redis.Options, error) {
+	options, err := redis.ParseURL(address)
+	if err != nil {
+		return nil, errors.New("REDIS_URL is not an address that Redis understands")
+	}
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = 2*time.Second, 3*time.Second, 3*time.Second
+	options.ContextTimeoutEnabled = true // a nudge must not outlast its 300 ms
+	options.MaxRetries = 1
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return options, nil
+}
+
+// redisLog passes the client's own words on: while Redis is away it has many, and they say nothing new.
+type redisLog struct{ log *slog.Logger }
+
+// Printf is what the client calls.
+func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
+	l.log.DebugContext(ctx, fmt.Sprintf(format, args...), "from", "redis")
+}
+
+// Version is the revision that this binary was built from, or "dev".
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "dev"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return "dev"
+}

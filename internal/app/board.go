@@ -1,0 +1,127 @@
+package app
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/hibiken/asynqmon"
+	"github.com/redis/go-redis/v9"
+
+	"countersign/internal/worker"
+)
+
+// boardPath is where the queue board stands; it knows its own addresses by it.
+const boardPath = "/ops/queues"
+
+// board is asynq's own board, framed: under its own Content-Security-Policy, without the web fonts that it would load
+// from elsewhere, showing ids where payloads and results are, and refusing every change when it is read-only. Who may
+// see it is for the web server to ask.
+type board struct {
+	mon      *asynqmon.HTTPHandler
+	readOnly bool
+}
+
+func newBoard(options *redis.Options, readOnly bool) *board {
+	return &board{readOnly: readOnly, mon: asynqmon.New(asynqmon.Options{
+		RootPath:     boardPath,
+		RedisConnOpt: connection{options},
+		ReadOnly:     readOnly,
+		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string, payload []byte) string {
+			return worker.PayloadID(payload)
+		}),
+		ResultFormatter: asynqmon.ResultFormatterFunc(func(string, []byte) string { return "-" }),
+	})}
+}
+
+// Close lets go of the board's connections.
+func (b *board) Close() error { return b.mon.Close() }
+
+// connection gives asynq's parts connections of their own with our options.
+type connection struct{ options *redis.Options }
+
+// MakeRedisClient makes a client that its user closes.
+func (c connection) MakeRedisClient() any { return redis.NewClient(c.options) }
+
+// ServeHTTP answers under boardPath.
+func (b *board) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if b.readOnly && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(w, "You may look at the queues, but not change them.", http.StatusForbidden)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, boardPath+"/api/") || strings.HasPrefix(r.URL.Path, boardPath+"/static/") {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		b.mon.ServeHTTP(typed{w}, r)
+		return
+	}
+	page := &buffered{header: http.Header{}, status: http.StatusOK}
+	b.mon.ServeHTTP(page, r)
+	body := page.body.Bytes()
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<!doctype html")) {
+		nonce := newNonce()
+		body = frame(body, nonce)
+		w.Header().Set("Content-Security-Policy", boardPolicy(nonce))
+		page.header.Set("Content-Type", "text/html; charset=utf-8")
+	}
+	for name, values := range page.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(page.status)
+	_, _ = w.Write(body)
+}
+
+// boardPolicy allows the board's own scripts by name, its own files and its own questions. Its style sheets are made
+// by its scripts, which pass the nonce on.
+func boardPolicy(nonce string) string {
+	return "default-src 'none'; script-src 'self' 'nonce-" + nonce + "'; style-src 'nonce-" + nonce + "'; img-src 'self' data:; " +
+		"font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; frame-ancestors 'none'; report-uri /csp-report"
+}
+
+var (
+	outsideLink  = regexp.MustCompile(`<link[^>]+(?:fonts\.googleapis\.com|rel="manifest")[^>]*>`)
+	inlineScript = regexp.MustCompile(`<script>`)
+)
+
+// frame takes out what comes from elsewhere and names the inline scripts. The meta element is where the board's
+// style library looks for the nonce.
+func frame(page []byte, nonce string) []byte {
+	page = outsideLink.ReplaceAll(page, nil)
+	page = inlineScript.ReplaceAll(page, []byte(`<script nonce="`+nonce+`">`))
+	return bytes.Replace(page, []byte("<head>"), []byte(`<head><meta property="csp-nonce" content="`+nonce+`"/>`), 1)
+}
+
+func newNonce() string {
+	raw := make([]byte, 16)
+	_, _ = rand.Read(raw) // never fails: it ends the program instead
+	return base64.RawStdEncoding.EncodeToString(raw)
+}
+
+// typed names the type of the board's JSON answers, which it leaves to be guessed.
+type typed struct{ http.ResponseWriter }
+
+// Write guesses from the first byte.
+func (t typed) Write(p []byte) (int, error) {
+	if t.Header().Get("Content-Type") == "" && len(p) > 0 && (p[0] == '{' || p[0] == '[') {
+		t.Header().Set("Content-Type", "application/json; charset=utf-8")
+	}
+	return t.ResponseWriter.Write(p)
+}
+
+// Unwrap shows the writer below to http.ResponseController.
+func (t typed) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// buffered keeps a small page until it has been framed.
+type buffered struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (b *buffered) Header() http.Header         { return b.header }
+func (b *buffered) WriteHeader(status int)      { b.status = status }
+func (b *buffered) Write(p []byte) (int, error) { return b.body.Write(p) }

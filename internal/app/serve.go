@@ -1,0 +1,127 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	countersign "countersign"
+	"countersign/internal/clinic"
+	"countersign/internal/identity"
+	"countersign/internal/logging"
+	"countersign/internal/twilio"
+	"countersign/internal/web"
+	"countersign/internal/worker"
+)
+
+// Web serves on the configured port until ctx ends, then drains. It returns an error when the port cannot be had or a
+// page cannot be built.
+func (a *App) Web(ctx context.Context) error {
+	listener, err := net.Listen("tcp", ":"+strconv.Itoa(a.cfg.Port))
+	if err != nil {
+		return fmt.Errorf("PORT %d cannot be had: %w", a.cfg.Port, err)
+	}
+	return a.WebOn(ctx, listener)
+}
+
+// WebOn is Web on a listener that the caller has made; it is closed in every case.
+func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
+	defer listener.Close()
+	boards := map[bool]*board{}
+	for _, readOnly := range []bool{true, false} {
+		boards[readOnly] = newBoard(a.redis.Options(), readOnly)
+		defer boards[readOnly].Close()
+	}
+	server, err := a.webServer(boards[false], boards[true])
+	if err != nil {
+		return err
+	}
+	hubbing, stop := context.WithCancel(context.WithoutCancel(ctx)) // streams end with the server, the hub after it
+	var hub sync.WaitGroup
+	hub.Go(func() { a.hub.Run(hubbing) })
+	defer hub.Wait()
+	defer stop()
+	a.log.InfoContext(ctx, "web is up", "listen", listener.Addr().String())
+	err = server.Serve(ctx, listener)
+	a.log.InfoContext(ctx, "web is down")
+	return err
+}
+
+func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error) {
+	access, err := identity.NewAccess(a.cfg.Access.Issuer, a.cfg.Access.Audience)
+	if err != nil {
+		return nil, err
+	}
+	return web.New(web.Config{
+		Clinic: a.clinic, Access: access, AccessIssuer: a.cfg.Access.Issuer, AccessAudience: a.cfg.Access.Audience,
+		BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
+		TrustedProxies: a.cfg.TrustedProxies, Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
+		Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
+		Identify: logging.WithRequestID, Report: logging.Capture, Panicked: logging.Recover,
+	})
+}
+
+// inbound turns a provider's reply into the web's.
+type inbound struct{ twilio *twilio.Client }
+
+func (i inbound) Reply(r *http.Request, raw []byte) (web.Reply, error) {
+	reply, err := i.twilio.Reply(r, raw)
+	return web.Reply(reply), err
+}
+
+// Worker works until ctx ends, then lets tasks under way finish. With WORKER_PORT set it answers /healthz, /readyz and
+// /metrics there; its readiness, unlike the web's, includes Redis.
+func (a *App) Worker(ctx context.Context) error {
+	w, err := worker.New(worker.Config{
+		Clinic: a.clinic, Redis: a.redis, Model: a.openai, Senders: map[string]clinic.Sender{"email": a.sendgrid, "sms": a.twilio},
+		ProviderTime: a.cfg.Times.ProviderTimeout, Shutdown: a.cfg.ShutdownTimeout, RelayEvery: a.cfg.Times.RelayEvery,
+		Metrics: a.metrics, Log: a.log, Report: logging.Capture, Recover: logging.Recover,
+	})
+	if err != nil {
+		return err
+	}
+	if port := os.Getenv("WORKER_PORT"); port != "" {
+		listener, err := net.Listen("tcp", ":"+port)
+		if err != nil {
+			return fmt.Errorf("WORKER_PORT %s cannot be had: %w", port, err)
+		}
+		health := &http.Server{Handler: a.workerHealth(w), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
+		defer health.Close()
+		go func() {
+			if err := health.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				a.log.ErrorContext(ctx, "the worker's health address is gone")
+			}
+		}()
+	}
+	a.log.InfoContext(ctx, "worker is up")
+	err = w.Run(ctx)
+	a.log.InfoContext(ctx, "worker is down")
+	return err
+}
+
+func (a *App) workerHealth(w *worker.Worker) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { answer(rw, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) {
+		if err := w.Ready(r.Context()); err != nil {
+			answer(rw, http.StatusServiceUnavailable, err.Error()) // a code
+			return
+		}
+		answer(rw, http.StatusOK, "ready")
+	})
+	mux.Handle("GET /metrics", a.metrics.Handler(a.cfg.MetricsToken.Reveal()))
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, word string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": word})
+}

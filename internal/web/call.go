@@ -1,0 +1,119 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/angelofallars/htmx-go"
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"countersign/internal/clinic"
+	"countersign/internal/identity"
+)
+
+// call is one request on its way through a handler: who asks, about what, and what they typed.
+type call struct {
+	echo.Context
+	actor clinic.Actor
+	id    uuid.UUID // the address's :id, or Nil
+	form  form      // empty unless the request is a POST
+	route *route
+	token string // the assertion, for streams that look at it again
+}
+
+// handler answers one call. What it returns is translated once, in fail.go.
+type handler func(*call) error
+
+func (c *call) ctx() context.Context { return c.Request().Context() }
+
+func (c *call) isHTMX() bool { return htmx.IsHTMX(c.Request()) }
+
+// door says how the caller is known.
+type door int
+
+const (
+	doorStaff   door = iota // a session, and a role
+	doorPerson              // a session; a role is not needed
+	doorOpen                // nobody in particular
+	doorPatient             // whoever holds the link
+	doorMachine             // a provider or a mail program: not held to our origin, judged by its handler
+)
+
+// route is one line of the table in routes.go.
+type route struct {
+	method string
+	path   string
+	door   door
+	deed   clinic.Deed // the deed behind it, for the reader and the tests; clinic does the asking
+	do     handler
+}
+
+const (
+	sessionCookie = "__Host-session"
+	pageCookie    = "__Host-page"
+)
+
+const (
+	contextCall  = "call"
+	contextRaw   = "raw"
+	formBytes    = 64 << 10
+	webhookBytes = 1 << 20
+)
+
+// enter makes the call and opens the route's door.
+func (s *Server) enter(r *route) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		c := &call{Context: ec, route: r, actor: s.nobody(ec)}
+		ec.Set(contextCall, c)
+		if raw := ec.Param("id"); raw != "" {
+			id, err := uuid.Parse(raw)
+			if err != nil || len(raw) != 36 {
+				return echo.ErrNotFound
+			}
+			c.id = id
+		}
+		if r.door == doorStaff || r.door == doorPerson {
+			done, err := s.known(c)
+			if done || err != nil {
+				return err
+			}
+		}
+		if r.method == http.MethodPost && r.door != doorMachine && !strings.HasPrefix(r.path, pathBoard) {
+			f, err := readForm(c.Response(), c.Request())
+			if err != nil {
+				return err
+			}
+			c.form = f
+		}
+		return r.do(c)
+	}
+}
+
+// nobody is the caller before anything but the address is known.
+func (s *Server) nobody(c echo.Context) clinic.Actor {
+	ip := ""
+	if a := identity.ClientIP(c.Request(), s.cfg.TrustedProxies); a.IsValid() {
+		ip = a.String()
+	}
+	return clinic.Nobody(ip, c.Request().UserAgent(), requestID(c))
+}
+
+// patient is the caller on a patient's page: the link is all that is known of them.
+func (c *call) patient() clinic.Actor {
+	a := c.actor
+	a.Kind, a.Role = clinic.ActorPatient, clinic.RolePatient
+	return a
+}
+
+// isLive says that a page asked by itself: for a part of it that had changed, or because the queue board polls. What a
+// person asks for by a click (edit, return, the next page of a list) carries a query, a live refresh does not.
+func (c *call) isLive() bool {
+	r := c.Request()
+	if r.Method != http.MethodGet {
+		return false
+	}
+	polled := strings.HasPrefix(r.URL.Path, pathBoard+"/api/")
+	return polled || htmx.IsHTMX(r) && !htmx.IsBoosted(r) && r.URL.RawQuery == ""
+}

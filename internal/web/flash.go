@@ -1,0 +1,69 @@
+package web
+
+import "net/http"
+
+// flash is a code for one sentence that the next page shows. Only these exist, so nothing can be put into a page's
+// mouth by a cookie.
+type flash string
+
+// What can be said after a redirect.
+const (
+	saidNothing   flash = ""
+	saidSaved     flash = "saved"
+	saidPatient   flash = "patient"
+	saidSubmitted flash = "submitted"
+	saidRecalled  flash = "recalled"
+	saidApproved  flash = "approved"
+	saidReturned  flash = "returned"
+	saidUndone    flash = "undone"
+	saidWithdrawn flash = "withdrawn"
+	saidSettings  flash = "settings"
+)
+
+func (f flash) sentence() string {
+	switch f {
+	case saidSaved:
+		return "Saved."
+	case saidPatient:
+		return "The patient is saved."
+	case saidSubmitted:
+		return "Submitted. It is on the doctor's worklist now."
+	case saidRecalled:
+		return "You took it back. You can edit it again."
+	case saidApproved:
+		return "Signed. The notice goes out when the time to undo is over."
+	case saidReturned:
+		return "Returned with your note."
+	case saidUndone:
+		return "Your signature is undone. Nothing was sent."
+	case saidWithdrawn:
+		return "The message is withdrawn."
+	case saidSettings:
+		return "Saved. The next draft uses them."
+	default:
+		return ""
+	}
+}
+
+const flashCookie = "__Host-said"
+
+func setFlash(c *call, said flash) {
+	if said != saidNothing {
+		setCookie(c, flashCookie, string(said), 60, http.SameSiteLaxMode)
+	}
+}
+
+// takeFlash reads the sentence and forgets it.
+func takeFlash(c *call) string {
+	cookie, err := c.Cookie(flashCookie)
+	if err != nil {
+		return ""
+	}
+	setCookie(c, flashCookie, "", -1, http.SameSiteLaxMode)
+	return flash(cookie.Value).sentence()
+}
+
+// setCookie sets one of our own cookies for maxAge seconds: 0 is until the browser closes, less than 0 is gone.
+func setCookie(c *call, name, value string, maxAge int, site http.SameSite) {
+	c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: site})
+}

@@ -1,0 +1,170 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// functions are what templates may call beside the fields of their dot.
+func (s *Server) functions() template.FuncMap {
+	t := times{now: s.cfg.Now, zone: s.clinicZone}
+	return template.FuncMap{
+		"field": newField, "area": newField,
+		"ago": t.ago, "clock": t.clock, "exact": t.exact, "iso": t.iso,
+		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
+		"plural": plural, "join": strings.Join, "seq": seq,
+		"add": func(a, b int) int { return a + b },
+		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
+	}
+}
+
+// icon is one picture of the sprite. Names come from templates only; they are escaped all the same.
+func (s *Server) icon(name string) (template.HTML, error) {
+	sprite, err := s.assets.address("icons/sprite.svg")
+	if err != nil {
+		return "", err
+	}
+	return template.HTML(`<svg class="i" aria-hidden="true" focusable="false"><use href="` + sprite + `#` +
+		template.HTMLEscapeString(name) + `"></use></svg>`), nil
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+func seq(n int) []int {
+	all := make([]int, max(n, 0))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// clinicZone is where the clinic is, or UTC until that could be read.
+func (s *Server) clinicZone() *time.Location {
+	if zone := s.zone.Load(); zone != nil {
+		return zone
+	}
+	return time.UTC
+}
+
+// learnZone asks for the clinic's zone, once. An installation has one clinic whose pages it shows.
+func (s *Server) learnZone(ctx context.Context) {
+	if s.zone.Load() != nil {
+		return
+	}
+	if p, err := s.cfg.Clinic.PageAsk(ctx); err == nil && p.Zone != nil {
+		s.zone.Store(p.Zone)
+	}
+}
+
+// times writes moments for people. A time that carries a zone of its own keeps it; all others are in the clinic's.
+type times struct {
+	now  func() time.Time
+	zone func() *time.Location
+}
+
+func (t times) local(at time.Time) time.Time {
+	if l := at.Location(); l != time.UTC && l != time.Local {
+		return at
+	}
+	return at.In(t.zone())
+}
+
+// ago is how long ago, or how long until: "just now", "12 min", "2 h", "3 d". Nothing for no time.
+func (t times) ago(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	switch d := t.now().Sub(at).Abs(); {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d d", int(d.Hours()/24))
+	}
+}
+
+// clock is "16:12" today, else "22 Nov, 16:12", with the year if it is another one.
+func (t times) clock(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	at = t.local(at)
+	today := t.now().In(at.Location())
+	switch {
+	case at.Year() != today.Year():
+		return at.Format("2 Jan 2006, 15:04")
+	case at.YearDay() != today.YearDay():
+		return at.Format("2 Jan, 15:04")
+	default:
+		return at.Format("15:04")
+	}
+}
+
+func (t times) exact(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return t.local(at).Format("Mon 2 Jan 2006, 15:04")
+}
+
+func (t times) iso(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// Field is what the partials _field and _area show.
+type Field struct {
+	Name, Label, Value, Error, Hint string
+	Type, Mode, Auto                string // type and inputmode of an input; autocomplete
+	Max, Rows                       int    // maxlength, 0 for none; rows of an area
+	Required, Optional, Wide, Focus bool
+}
+
+// newField makes a Field. Options: type=email mode=numeric auto=bday max=100 rows=4 required optional wide focus.
+func newField(name, label string, value any, wrong, hint string, options ...string) (Field, error) {
+	f := Field{Name: name, Label: label, Value: fmt.Sprint(value), Error: wrong, Hint: hint, Type: "text", Auto: "off", Rows: 3}
+	for _, option := range options {
+		var err error
+		key, set, _ := strings.Cut(option, "=")
+		switch key {
+		case "type":
+			f.Type = set
+		case "mode":
+			f.Mode = set
+		case "auto":
+			f.Auto = set
+		case "max":
+			f.Max, err = strconv.Atoi(set)
+		case "rows":
+			f.Rows, err = strconv.Atoi(set)
+		case "required":
+			f.Required = true
+		case "optional":
+			f.Optional = true
+		case "wide":
+			f.Wide = true
+		case "focus":
+			f.Focus = true
+		default:
+			err = fmt.Errorf("no such option")
+		}
+		if err != nil {
+			return f, fmt.Errorf("field %s: %s: %w", name, option, err)
+		}
+	}
+	return f, nil
+}

@@ -1,0 +1,111 @@
+package web
+
+import (
+	"net/http"
+
+	"countersign/internal/clinic"
+)
+
+// reviewView is what review/show and review/_panel show.
+type reviewView struct {
+	D         clinic.DraftView
+	Editing   bool
+	Returning bool
+	Note      string
+	Typed     *string
+	Errors    map[string]string
+	Sentence  string
+	Conflict  string // who was faster
+}
+
+// reviewShow is one message with its brief and findings side by side. ?edit=1 shows the editor, ?return=1 the note.
+func (s *Server) reviewShow(c *call) error {
+	v := reviewView{Editing: c.QueryParam("edit") == "1", Returning: c.QueryParam("return") == "1"}
+	return s.reviewAnswer(c, http.StatusOK, v)
+}
+
+// reviewAnswer reads the message and shows it with what v already holds.
+func (s *Server) reviewAnswer(c *call, status int, v reviewView) error {
+	d, err := s.cfg.Clinic.ReviewShow(c.ctx(), c.actor, c.id)
+	if err != nil {
+		return err
+	}
+	v.D = d
+	return s.render(c, status, answer{page: pageReview, part: partReview, title: "Review", nav: "reviews", v: v})
+}
+
+// reviewRefused shows the panel as it stands now, with the sentence: on top when somebody was faster, else where it
+// belongs.
+func (s *Server) reviewRefused(c *call, v reviewView, cause error) error {
+	v.Errors = clinic.Fields(cause)
+	if clinic.KindOf(cause) == clinic.Conflict {
+		v.Conflict = clinic.Sentence(cause)
+	} else {
+		v.Sentence = clinic.Sentence(cause)
+	}
+	return s.reviewAnswer(c, statusOf(clinic.KindOf(cause)), v)
+}
+
+// reviewApprove countersigns. With edits, the text comes along.
+func (s *Server) reviewApprove(c *call) error {
+	var text *string
+	v := reviewView{}
+	if c.form.has("text") {
+		typed := c.form.text("text")
+		text, v.Typed, v.Editing = &typed, &typed, true
+	}
+	err := s.cfg.Clinic.ReviewApprove(c.ctx(), c.actor, c.id, c.form.version(), text)
+	switch {
+	case correctable(err):
+		return s.reviewRefused(c, v, err)
+	case err != nil:
+		return err
+	case c.isHTMX():
+		return s.reviewAnswer(c, http.StatusOK, reviewView{})
+	default:
+		return s.goTo(c, "/reviews/"+c.id.String(), saidApproved)
+	}
+}
+
+// reviewReturn sends the draft back with a note, and goes on to the next message.
+func (s *Server) reviewReturn(c *call) error {
+	to := "/reviews"
+	if d, err := s.cfg.Clinic.ReviewShow(c.ctx(), c.actor, c.id); err == nil && d.Message.NextID != nil {
+		to += "/" + d.Message.NextID.String()
+	}
+	note := c.form.text("note")
+	err := s.cfg.Clinic.ReviewReturn(c.ctx(), c.actor, c.id, c.form.version(), note)
+	if correctable(err) {
+		return s.reviewRefused(c, reviewView{Returning: true, Note: note}, err)
+	}
+	if err != nil {
+		return err
+	}
+	return s.goTo(c, to, saidReturned)
+}
+
+func (s *Server) reviewRecall(c *call) error {
+	err := s.cfg.Clinic.ReviewRecall(c.ctx(), c.actor, c.id, c.form.version())
+	if correctable(err) {
+		return s.reviewRefused(c, reviewView{}, err)
+	}
+	if err != nil {
+		return err
+	}
+	return s.goTo(c, "/drafts/"+c.id.String(), saidRecalled)
+}
+
+// reviewFinding answers one finding.
+func (s *Server) reviewFinding(c *call) error {
+	err := s.cfg.Clinic.FindingAnswer(c.ctx(), c.actor, c.id, c.form.line("key"))
+	switch {
+	case correctable(err):
+		return s.reviewRefused(c, reviewView{}, err)
+	case err != nil:
+		return err
+	case c.isHTMX():
+		return s.reviewAnswer(c, http.StatusOK, reviewView{})
+	default:
+		return s.goTo(c, "/reviews/"+c.id.String(), saidNothing)
+	}
+}

@@ -1,0 +1,137 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"countersign/internal/clinic"
+)
+
+// Addresses that the layers know by name.
+const (
+	pathEvents  = "/events"
+	pathStatic  = "/static/*"
+	pathHealth  = "/healthz"
+	pathReady   = "/readyz"
+	pathMetrics = "/metrics"
+	pathBoard   = "/ops/queues"
+	pathPreview = "/settings/preview"
+)
+
+const (
+	get  = http.MethodGet
+	post = http.MethodPost
+)
+
+// routes is every address there is. The deed is what the handler asks clinic for, so that a reader finds the permission;
+// the asking is clinic's. A GET has no effect beyond sessions and the audit trail.
+func (s *Server) routes() []route {
+	return slices.Concat(s.routesOfPeople(), s.routesOfMessages(), s.routesOfPatients(), s.routesOfMachines())
+}
+
+// routesOfPeople: who one is, what waits, whom it is about.
+func (s *Server) routesOfPeople() []route {
+	return []route{
+		{get, "/sign-in", doorOpen, "", s.sessionNew},
+		{get, "/signed-in", doorOpen, clinic.SessionOpen, s.sessionOpen},
+		{post, "/sign-out", doorPerson, clinic.SessionEnd, s.sessionEnd},
+		{get, "/signed-out", doorOpen, "", s.sessionEnded},
+
+		{get, "/", doorStaff, clinic.WorklistShow, s.worklistShow},
+		{get, "/worklist", doorStaff, clinic.WorklistShow, s.worklistShow},
+		{get, "/reviews", doorStaff, clinic.ReviewList, s.reviewList},
+
+		{get, "/patients", doorStaff, clinic.PatientList, s.patientList},
+		{post, "/patients/search", doorStaff, clinic.PatientSearch, s.patientSearch},
+		{get, "/patients/new", doorStaff, clinic.PatientCreate, s.patientNew},
+		{post, "/patients/new", doorStaff, clinic.PatientCreate, s.patientCreate},
+		{get, "/patients/:id", doorStaff, clinic.PatientShow, s.patientShow},
+		{get, "/patients/:id/edit", doorStaff, clinic.PatientShow, s.patientChange},
+		{post, "/patients/:id/edit", doorStaff, clinic.PatientEdit, s.patientEdit},
+
+		{get, "/briefs/new", doorStaff, clinic.BriefNew, s.briefNew},
+		{post, "/briefs", doorStaff, clinic.BriefCreate, s.briefCreate},
+		{post, "/briefs/flags", doorStaff, clinic.BriefNew, s.briefFlags},
+		{get, "/briefs/:id/edit", doorStaff, clinic.BriefShow, s.briefChange},
+		{post, "/briefs/:id/edit", doorStaff, clinic.BriefEdit, s.briefEdit},
+
+		{get, "/settings", doorStaff, clinic.SettingsShow, s.settingsShow},
+		{post, "/settings", doorStaff, clinic.SettingsEdit, s.settingsEdit},
+		{post, pathPreview, doorStaff, clinic.SettingsShow, s.settingsPreview},
+
+		{get, pathEvents, doorStaff, clinic.MessageShow, s.eventsStream},
+	}
+}
+
+// routesOfMessages: the life of a message. All three nouns are views of the message's id.
+func (s *Server) routesOfMessages() []route {
+	return []route{
+		{get, "/drafts/:id", doorStaff, clinic.DraftShow, s.draftShow},
+		{get, "/drafts/:id/card", doorStaff, clinic.DraftShow, s.draftCard},
+		{get, "/drafts/:id/progress", doorStaff, clinic.DraftShow, s.draftProgress},
+		{get, "/drafts/:id/diff", doorStaff, clinic.DraftDiff, s.draftDiff},
+		{post, "/drafts/:id/request", doorStaff, clinic.DraftRequest, s.draftRequest},
+		{post, "/drafts/:id/by-hand", doorStaff, clinic.DraftByHand, s.draftByHand},
+		{post, "/drafts/:id/check", doorStaff, clinic.DraftCheck, s.draftCheck},
+		{post, "/drafts/:id/edit", doorStaff, clinic.DraftEdit, s.draftEdit},
+		{post, "/drafts/:id/findings", doorStaff, clinic.FindingAnswer, s.draftFinding},
+		{post, "/drafts/:id/submit", doorStaff, clinic.ReviewSubmit, s.reviewSubmit},
+
+		{get, "/reviews/:id", doorStaff, clinic.ReviewShow, s.reviewShow},
+		{get, "/reviews/:id/panel", doorStaff, clinic.ReviewShow, s.reviewShow},
+		{post, "/reviews/:id/approve", doorStaff, clinic.ReviewApprove, s.reviewApprove},
+		{post, "/reviews/:id/return", doorStaff, clinic.ReviewReturn, s.reviewReturn},
+		{post, "/reviews/:id/recall", doorStaff, clinic.ReviewRecall, s.reviewRecall},
+		{post, "/reviews/:id/findings", doorStaff, clinic.FindingAnswer, s.reviewFinding},
+
+		{get, "/messages/:id", doorStaff, clinic.MessageShow, s.messageShow},
+		{get, "/messages/:id/timeline", doorStaff, clinic.MessageShow, s.messageShow},
+		{post, "/messages/:id/undo", doorStaff, clinic.MessageUndo, s.messageUndo},
+		{post, "/messages/:id/withdraw", doorStaff, clinic.MessageWithdraw, s.messageWithdraw},
+	}
+}
+
+// routesOfPatients: behind the link in a notice.
+func (s *Server) routesOfPatients() []route {
+	return []route{
+		{get, "/m/:token", doorPatient, "", s.pageAsk},
+		{post, "/m/:token", doorPatient, clinic.PageProve, s.pageProve},
+		{get, "/m/:token/read", doorPatient, clinic.PageRead, s.pageRead},
+		{post, "/m/:token/acknowledge", doorPatient, clinic.PageAcknowledge, s.pageAcknowledge},
+		{get, "/m/:token/stop", doorPatient, "", s.pageStopAsk},
+		{post, "/m/:token/stop", doorMachine, clinic.PageStop, s.pageStop}, // one click in a mail program, RFC 8058
+	}
+}
+
+// routesOfMachines: providers, probes, browsers' reports, files, and the queue board, which is a program of its own.
+func (s *Server) routesOfMachines() []route {
+	return []route{
+		{post, "/webhooks/sendgrid", doorMachine, clinic.DeliveryReceive, s.webhookSendGrid},
+		{post, "/webhooks/twilio/:delivery", doorMachine, clinic.DeliveryReceive, s.webhookTwilio},
+		{post, "/webhooks/twilio", doorMachine, clinic.ConsentReply, s.webhookReply},
+
+		{get, pathHealth, doorOpen, "", s.healthShow},
+		{get, pathReady, doorOpen, "", s.readyShow},
+		{get, pathMetrics, doorOpen, "", s.metricsShow},
+		{post, "/csp-report", doorMachine, "", s.cspReport},
+		{get, "/styleguide", doorOpen, "", s.styleguideShow},
+		{get, pathStatic, doorOpen, "", s.staticShow},
+
+		{get, pathBoard, doorStaff, clinic.QueueView, s.boardShow},
+		{get, pathBoard + "/*", doorStaff, clinic.QueueView, s.boardShow},
+		{post, pathBoard + "/*", doorStaff, clinic.QueueOperate, s.boardShow},
+		{http.MethodDelete, pathBoard + "/*", doorStaff, clinic.QueueOperate, s.boardShow},
+	}
+}
+
+// lay puts the table into the router. Whoever may GET may ask by HEAD, streams aside.
+func (s *Server) lay(e *echo.Echo) {
+	for _, r := range s.routes() {
+		e.Add(r.method, r.path, s.enter(&r))
+		if r.method == get && r.path != pathEvents {
+			e.Add(http.MethodHead, r.path, s.enter(&r))
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package web
+
+// Layouts: around the pages of people who are signed in, of nobody, and of patients.
+const (
+	layoutMain    name = "layout"
+	layoutPlain   name = "plain"
+	layoutPatient name = "page/layout"
+)
+
+// Pages.
+const (
+	pageSignIn      name = "session/sign-in"
+	pageSignedOut   name = "session/signed-out"
+	pageNoRole      name = "session/no-role"
+	pageWorklist    name = "worklist/show"
+	pagePatients    name = "patient/list"
+	pagePatient     name = "patient/show"
+	pagePatientForm name = "patient/form"
+	pageBrief       name = "brief/form"
+	pageDraft       name = "draft/show"
+	pageDiff        name = "draft/diff"
+	pageReview      name = "review/show"
+	pageMessage     name = "message/show"
+	pageSettings    name = "settings/show"
+	pageAsk         name = "page/ask"
+	pageRead        name = "page/read"
+	pageStop        name = "page/stop"
+	pageStopped     name = "page/stopped"
+	pageEnded       name = "page/ended"
+	pageStyleguide  name = "styleguide/show"
+	pageError       name = "error"
+)
+
+// Partials that are answers of their own to htmx.
+const (
+	partWorklist name = "worklist/_list"
+	partPatients name = "patient/_rows"
+	partFlags    name = "brief/_flags"
+	partCard     name = "draft/_card"
+	partProgress name = "draft/_progress"
+	partChecks   name = "draft/_checks"
+	partSaved    name = "draft/_saved"
+	partReview   name = "review/_panel"
+	partTimeline name = "message/_timeline"
+	partPreview  name = "settings/_preview"
+	partError    name = "_error"
+)
+
+// layoutOf is the layout a page stands in.
+func layoutOf(page name) name {
+	switch page {
+	case pageSignIn, pageSignedOut, pageNoRole:
+		return layoutPlain
+	case pageAsk, pageRead, pageStop, pageStopped, pageEnded:
+		return layoutPatient
+	default:
+		return layoutMain
+	}
+}
+
+func allScreens() []screen {
+	var all []screen
+	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
+		pageDraft, pageDiff, pageReview, pageMessage, pageSettings, pageAsk, pageRead, pageStop, pageStopped, pageEnded,
+		pageStyleguide, pageError} {
+		all = append(all, screen{p, layoutOf(p)})
+	}
+	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up
+}
+
+func allParts() []name {
+	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
+		partPreview, partError}
+}

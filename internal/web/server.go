@@ -1,0 +1,60 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	headerTime  = 5 * time.Second
+	readTime    = 15 * time.Second
+	writeTime   = 30 * time.Second
+	idleTime    = 90 * time.Second
+	headerBytes = 16 << 10
+
+	// lingerTime is how long the door stays open after /readyz began to say draining, so that whoever sends requests
+	// here can notice. drainTime bounds how long requests in flight may take to finish after it.
+	lingerTime = time.Second
+	drainTime  = 7 * time.Second
+)
+
+// Serve answers on the listener until ctx is done. Then /readyz says draining and streams end at once; after lingerTime
+// nobody new is let in, and when the requests in flight have finished (drainTime at most) Serve returns nil.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
+		IdleTimeout: idleTime, MaxHeaderBytes: headerBytes, ErrorLog: log.New(quiet{s}, "", 0)}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		s.Drain()
+		return err
+	case <-ctx.Done():
+	}
+	s.Drain()
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(lingerTime):
+	}
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	err := server.Shutdown(wait)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	return err
+}
+
+// quiet keeps what net/http complains about (broken handshakes, bad requests) out of the log's text: such lines may
+// quote the request. Only that there was one is said.
+type quiet struct{ s *Server }
+
+func (q quiet) Write(line []byte) (int, error) {
+	q.s.cfg.Log.Debug("net/http complained about a connection", "bytes", len(line))
+	return len(line), nil
+}

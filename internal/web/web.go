@@ -1,0 +1,180 @@
+// Package web turns requests into deeds and their results into HTML.
+//
+// It knows addresses, cookies, headers, forms and templates. It knows no database, no queue and no provider, and it
+// decides nothing about patients: who may do what is asked of clinic, whose errors it translates once, in fail.go.
+// Begin with routes.go, which lists every address; render.go decides between page, content and partial.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"countersign/internal/clinic"
+	"countersign/internal/identity"
+	"countersign/internal/metrics"
+)
+
+// Hub tells open pages that something changed. It carries names such as message-<id>, never data.
+type Hub interface {
+	// Subscribe returns a channel of the names that changed and a function that ends the subscription. The channel
+	// is closed when nothing more will come.
+	Subscribe(names []string) (<-chan string, func())
+	// Healthy is false while changes may be missed; pages then say so and ask by themselves.
+	Healthy() bool
+}
+
+// Verifier is one provider's webhook. It judges the raw bytes and translates them; it stores nothing.
+type Verifier interface {
+	// Receipts returns what a verified report says, which may be nothing. delivery is the id in the address, or Nil.
+	// Any error means that the report is a forgery or cannot be read.
+	Receipts(r *http.Request, raw []byte, delivery uuid.UUID) ([]clinic.Receipt, error)
+}
+
+// ReplyVerifier is a provider's webhook for what patients send back.
+type ReplyVerifier interface {
+	// Reply returns what a verified message says.
+	Reply(r *http.Request, raw []byte) (Reply, error)
+}
+
+// Reply is a text from a patient's phone.
+type Reply struct {
+	ProviderID string // the text's own id
+	From, To   string // numbers
+	Body       string
+	OptOutType string // STOP, START or HELP when the provider has already answered it; else empty
+}
+
+// Config is everything the web process needs. Clinic, Access, AccessIssuer, AccessAudience, BaseURL, Templates and
+// Static are required; what is left out otherwise is off and answers 404.
+type Config struct {
+	Clinic         *clinic.Clinic
+	Access         *identity.Access
+	AccessIssuer   string // address of the sign-in provider, without a slash at the end
+	AccessAudience string
+
+	BaseURL        string // the public address, without a slash at the end
+	Env            string // local, dev, staging or production: banner and style guide only
+	Version        string
+	Templates      fs.FS // layout.html is at the root
+	Static         fs.FS // app.css is at the root
+	TrustedProxies []netip.Prefix
+	Zone           *time.Location // how exact times are written; the clinic's own if nil
+
+	Hub      Hub
+	SendGrid Verifier
+	Twilio   Verifier
+	Inbound  ReplyVerifier // replies by SMS
+
+	// Queues is the queue board under /ops/queues. It sets its own Content-Security-Policy. Asking needs queue.view,
+	// changing queue.operate; QueuesReadOnly is what those see who may only look.
+	Queues, QueuesReadOnly http.Handler
+
+	Metrics *metrics.Metrics // a fresh one if nil
+	// MetricsToken is the bearer token of /metrics; empty turns the address off.
+	MetricsToken string
+
+	Log *slog.Logger
+	// Identify puts the request's id where log lines and fault reports find it.
+	Identify func(ctx context.Context, requestID string) context.Context
+	// Report hears of errors nobody foresaw, Panicked of what a handler panicked with.
+	Report   func(ctx context.Context, err error)
+	Panicked func(ctx context.Context, value any)
+	Now      func() time.Time
+}
+
+// Server answers requests. Make one by New.
+type Server struct {
+	cfg      Config
+	echo     *echo.Echo
+	views    *views
+	assets   *assets
+	host     string                        // the host part of BaseURL
+	zone     atomic.Pointer[time.Location] // the clinic's, once it could be read
+	draining chan struct{}
+	once     sync.Once
+}
+
+// New parses every template, checks them against the code both ways, hashes the static files and lays the routes.
+// Nothing outside is asked: a web process starts without its database and recovers by itself.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(cfg.BaseURL)
+	if err != nil || base.Host == "" || base.Path != "" {
+		return nil, errors.New("web: BaseURL must be an address without a path")
+	}
+	s := &Server{cfg: cfg, host: base.Host, draining: make(chan struct{})}
+	s.zone.Store(cfg.Zone)
+	if s.assets, err = newAssets(cfg.Static); err != nil {
+		return nil, fmt.Errorf("web: static files: %w", err)
+	}
+	if s.views, err = newViews(cfg.Templates, s.functions(), allScreens(), allParts()); err != nil {
+		return nil, fmt.Errorf("web: templates: %w", err)
+	}
+	s.echo = s.newEcho()
+	return s, nil
+}
+
+func (cfg *Config) complete() error {
+	if cfg.Clinic == nil || cfg.Access == nil || cfg.Templates == nil || cfg.Static == nil || cfg.AccessIssuer == "" || cfg.AccessAudience == "" {
+		return errors.New("web: Clinic, Access, AccessIssuer, AccessAudience, Templates and Static are required")
+	}
+	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
+	if cfg.Hub == nil {
+		cfg.Hub = deaf{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Identify == nil {
+		cfg.Identify = func(ctx context.Context, _ string) context.Context { return ctx }
+	}
+	if cfg.Report == nil {
+		cfg.Report = func(context.Context, error) {}
+	}
+	if cfg.Panicked == nil {
+		cfg.Panicked = func(context.Context, any) {}
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = metrics.New()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return nil
+}
+
+// deaf is the hub of a process without one.
+type deaf struct{}
+
+func (deaf) Subscribe([]string) (<-chan string, func()) { return make(chan string), func() {} }
+func (deaf) Healthy() bool                              { return false }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// Drain makes /readyz say so and ends every stream. Other requests are still answered.
+func (s *Server) Drain() { s.once.Do(func() { close(s.draining) }) }
+
+func (s *Server) isDraining() bool {
+	select {
+	case <-s.draining:
+		return true
+	default:
+		return false
+	}
+}
