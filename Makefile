@@ -1,0 +1,38 @@
+# Short names for what people do here. PKG=./internal/clinic and RUN=TestName narrow «make test» and «make bench».
+PKG ?= ./...
+RUN ?=
+
+# What «make test» compiles, with progress, while the servers get ready: programs themselves are left to the tests that need them.
+WARM = $(if $(filter ./...,$(PKG)),./internal/...,$(PKG))
+TOOL = CGO_ENABLED=0 go tool -modfile=tools/go.mod
+
+.PHONY: run test check reset build bench generate local
+
+run: local
+	@bin/local run
+
+test: export CGO_ENABLED = 1
+test: local
+	@bin/local exec -build='-race $(WARM)' -- go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+
+check:
+	@echo 'check: gofmt' && files=$$(gofmt -l *.go cmd internal) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
+	@echo 'check: go vet' && go vet ./...
+	@echo 'check: staticcheck (compiled on its first use: half a minute)' && $(TOOL) staticcheck ./...
+	@echo 'check: sqlc diff (the same)' && $(TOOL) sqlc diff
+
+reset: local
+	@bin/local reset
+
+build:
+	go build -o bin/ ./cmd/...
+
+bench: local
+	@bin/local exec -- go test -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem $(PKG)
+
+generate:
+	$(TOOL) sqlc generate
+
+local:
+	@[ -x bin/local ] || echo 'building bin/local: a few seconds, more on the first time'
+	@go build -buildvcs=false -o bin/local ./cmd/local
