@@ -16,7 +16,7 @@ test: local
 	@bin/local exec -build='-race $(WARM)' -- go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 check:
-	@echo 'check: gofmt' && files=$$(gofmt -l *.go cmd internal) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
+	@echo 'check: gofmt' && files=$$(gofmt -l *.go cmd docs internal) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
 	@echo 'check: go vet' && go vet ./...
 	@echo 'check: staticcheck (compiled on its first use: half a minute)' && $(TOOL) staticcheck ./...
 	@echo 'check: sqlc diff (the same)' && $(TOOL) sqlc diff

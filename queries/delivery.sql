@@ -35,7 +35,7 @@ WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
 UPDATE deliveries SET provider = @provider, provider_id = @provider_id, error_class = @error_class, updated_at = @at WHERE id = @id AND clinic_id = @clinic_id;
 
 -- name: DeliveryContext :one
-SELECT cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+SELECT d.channel, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
        m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index

@@ -69,3 +69,9 @@ SELECT coalesce(role, '') AS role FROM staff WHERE id = @id AND clinic_id = @cli
 
 -- name: StaffLockByIdentity :one
 SELECT coalesce(role, '') AS role FROM staff WHERE issuer = @issuer AND subject = @subject AND clinic_id = @clinic_id FOR NO KEY UPDATE;
+
+-- name: StaffList :many
+SELECT id, issuer, subject, email, name, coalesce(role, '') AS role, disabled_at FROM staff WHERE clinic_id = @clinic_id ORDER BY name, subject;
+
+-- name: StaffDisable :execrows
+UPDATE staff SET disabled_at = @at WHERE id = @id AND clinic_id = @clinic_id AND disabled_at IS NULL;

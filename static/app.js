@@ -108,7 +108,8 @@
   let leaving = false;
   document.addEventListener('htmx:afterRequest', (e) => { // what could not be saved is still to be saved
     const area = $('[data-editor]'), code = e.detail.xhr.status;
-    if (e.detail.elt.id !== 'autosave' || !area || (code && code < 400)) return;
+    if (e.detail.elt.id !== 'autosave' || !area) return;
+    if (code && code < 400) { area.form.removeAttribute('data-dirty'); return; }
     area.dataset.dirty = '1';
     if (!code || code >= 500) saveSoon = setTimeout(() => save(area), 10000);
   });
@@ -168,9 +169,10 @@
   };
   document.addEventListener('htmx:responseError', (e) => { if (e.detail.xhr.status === 401) expire(); });
   document.addEventListener('htmx:sendError', (e) => { if (e.detail.requestConfig?.triggeringEvent?.type !== 'live') say('No connection. What you typed is still here; try again in a moment.'); });
-  let held = false;
+  let held = false, unsaved = false;
   document.addEventListener('htmx:beforeSwap', (e) => {
     held = e.detail.target.contains(document.activeElement);
+    unsaved = e.detail.xhr.status >= 400 ? !e.detail.target.matches('#notice, #draft-saved') : !!$('form[data-dirty]', e.detail.target); // the form that comes back holds it still
     if (e.detail.requestConfig?.triggeringEvent?.type !== 'live') all('dialog.ask[open]').forEach((d) => d.close());
   });
   document.addEventListener('htmx:beforeOnLoad', (e) => { if (e.detail.xhr.getResponseHeader('HX-Redirect')) leaving = true; });
@@ -185,6 +187,8 @@
 
   // After a swap: focus what changed (when a person asked for it), draw the marks again, listen to new names.
   const settle = (e) => {
+    if (unsaved) $('form[data-guard]')?.setAttribute('data-dirty', '');
+    unsaved = false;
     const area = $('[data-editor]');
     if (area) {
       if (e?.detail?.elt?.id === 'draft-checks' || $('#draft-checks', e?.detail?.elt)) delete area.dataset.stale;
@@ -192,8 +196,8 @@
       if (document.activeElement === area) count(area);
     }
     all('[data-keys]').forEach((k) => { k.checked = keysOn(); });
-    const by = e?.detail?.requestConfig?.triggeringEvent?.type;
-    if (by && (by === 'submit' || by === 'click' || by === 'load')) {
+    const by = e?.detail?.requestConfig?.triggeringEvent?.type, came = e?.detail?.pathInfo?.requestPath.endsWith('/card') && document.activeElement === document.body; // the draft that was waited for
+    if (came || by === 'submit' || by === 'click') {
       const el = e.detail.elt.matches?.('[data-focus]') ? e.detail.elt : $('[data-focus]', e.detail.elt);
       if (el && !inField(document.activeElement)) el.focus();
     } else if (by === 'live' && held && document.activeElement === document.body) ($('[data-focus]', e.detail.elt) || $('#main')).focus(); // what had the focus is gone

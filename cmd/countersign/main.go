@@ -22,10 +22,14 @@ import (
 type tool struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version and give the app's role its permissions."`
 	Seed    seedCmd    `cmd:"" help:"Fill the demo clinic. A second time changes nothing; production refuses."`
-	User    struct {
-		Add  userAddCmd  `cmd:"" help:"Give a person a role before they sign in for the first time."`
-		Role userRoleCmd `cmd:"" help:"Change a person's role, from their next click on."`
-		List userListCmd `cmd:"" help:"List the people of the clinic."`
+	Clinic  struct {
+		Create clinicCreateCmd `cmd:"" help:"Set up a clinic. An installation serves the first one."`
+	} `cmd:"" help:"The clinic."`
+	User struct {
+		Add     userAddCmd     `cmd:"" help:"Give a person a role before they sign in for the first time."`
+		Role    userRoleCmd    `cmd:"" help:"Change a person's role; it ends their sessions."`
+		Disable userDisableCmd `cmd:"" help:"Switch a person off and end their sessions at once."`
+		List    userListCmd    `cmd:"" help:"List the people of the clinic."`
 	} `cmd:"" help:"People and their roles."`
 	Keys struct {
 		New keysNewCmd `cmd:"" help:"Print a new keyset, for KEYSET or a file that KEYSET_FILE names."`

@@ -41,7 +41,7 @@ type userAddCmd struct {
 
 func (c userAddCmd) Run(ctx context.Context) error {
 	return withPeople(ctx, func(p *app.People) error {
-		if err := p.Add(ctx, app.Person{Subject: c.Subject, Name: c.Name, Email: c.Email, Role: clinic.Role(c.Role)}); err != nil {
+		if err := p.Add(ctx, clinic.Member{Subject: c.Subject, Name: c.Name, Email: c.Email, Role: clinic.Role(c.Role)}); err != nil {
 			return err
 		}
 		fmt.Printf("%s is %s now.\n", c.Name, c.Role)
@@ -50,17 +50,31 @@ func (c userAddCmd) Run(ctx context.Context) error {
 }
 
 type userRoleCmd struct {
-	Subject string `arg:"" help:"The person's id at the sign-in provider, or their e-mail address."`
-	Role    string `arg:"" enum:"staff,reviewer,doctor,auditor,admin,ops" help:"staff, reviewer, doctor, auditor, admin or ops."`
+	Person string `arg:"" help:"The person's id at the sign-in provider, or their e-mail address."`
+	Role   string `arg:"" enum:"staff,reviewer,doctor,auditor,admin,ops" help:"staff, reviewer, doctor, auditor, admin or ops."`
 }
 
 func (c userRoleCmd) Run(ctx context.Context) error {
-	return withPeople(ctx, func(p *app.People) error {
-		who, err := p.SetRole(ctx, c.Subject, clinic.Role(c.Role))
-		if err != nil {
+	return withPerson(ctx, c.Person, func(p *app.People, who clinic.Member) error {
+		who.Role = clinic.Role(c.Role)
+		if err := p.Add(ctx, who); err != nil {
 			return err
 		}
-		fmt.Printf("%s is %s now.\n", who.Name, c.Role)
+		fmt.Printf("%s is %s now; their open sessions are ended.\n", who.Name, c.Role)
+		return nil
+	})
+}
+
+type userDisableCmd struct {
+	Person string `arg:"" help:"The person's id at the sign-in provider, or their e-mail address."`
+}
+
+func (c userDisableCmd) Run(ctx context.Context) error {
+	return withPerson(ctx, c.Person, func(p *app.People, who clinic.Member) error {
+		if err := p.SwitchOff(ctx, who); err != nil {
+			return err
+		}
+		fmt.Printf("%s is switched off; their open sessions are ended.\n", who.Name)
 		return nil
 	})
 }
@@ -81,6 +95,35 @@ func (userListCmd) Run(ctx context.Context) error {
 			fmt.Printf("%-24s %-36s %-28s %s\n", who.Subject, who.Email, who.Name, state)
 		}
 		return err
+	})
+}
+
+type clinicCreateCmd struct {
+	Name       string `required:"" help:"The clinic's full name."`
+	NoticeName string `required:"" help:"The neutral name that may stand in an e-mail or SMS: no specialty."`
+	Phone      string `required:"" help:"The number patients call."`
+	Emergency  string `default:"911" help:"The emergency line."`
+	Zone       string `required:"" help:"The time zone, such as America/Chicago."`
+	Undo       int    `default:"30" help:"Seconds in which a signature can be undone, 0 to 120."`
+}
+
+func (c clinicCreateCmd) Run(ctx context.Context) error {
+	return withPeople(ctx, func(p *app.People) error {
+		id, err := p.CreateClinic(ctx, clinic.ClinicForm{Name: c.Name, NoticeName: c.NoticeName, Phone: c.Phone, Emergency: c.Emergency, Zone: c.Zone, UndoSeconds: c.Undo})
+		if err == nil {
+			fmt.Printf("%s is set up, with the id %s. Next: countersign user add.\n", c.Name, id)
+		}
+		return err
+	})
+}
+
+func withPerson(ctx context.Context, name string, do func(*app.People, clinic.Member) error) error {
+	return withPeople(ctx, func(p *app.People) error {
+		who, err := p.Find(ctx, name)
+		if err != nil {
+			return err
+		}
+		return do(p, who)
 	})
 }
 

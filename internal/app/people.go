@@ -6,53 +6,32 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"countersign/internal/clinic"
 	"countersign/internal/config"
 	"countersign/internal/seal"
 )
 
-// Person is someone who works at the clinic, as the operator sees them. Role is empty for a person who has signed in
-// and was given none.
-type Person struct {
-	Subject, Email, Name string
-	Role                 clinic.Role
-	Disabled             bool
-}
-
 // People is the operator's way to the people of the clinic: the first one, which is the only one outside of tests.
-// Changes are deeds and on the audit trail; the list is read as it stands.
+// Everything it does is a deed, and on the audit trail.
 type People struct {
 	clinic *clinic.Clinic
-	conn   *pgx.Conn
 	issuer string
-	id     uuid.UUID
 }
 
-// OpenPeople connects to the records. It fails when there is no clinic yet.
+// OpenPeople opens the records. What it makes due, the relay finds.
 func OpenPeople(ctx context.Context, cfg *config.Config) (*People, error) {
 	if cfg.Access.Issuer == "" {
 		return nil, errors.New("ACCESS_ISSUER must say who vouches for these people: a person is known by issuer and subject")
 	}
-	conn, err := pgx.Connect(ctx, cfg.DatabaseURL.Reveal())
+	c, err := openStore(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("the database cannot be reached: %w", err)
+		return nil, err
 	}
-	p := &People{conn: conn, issuer: cfg.Access.Issuer}
-	if err = conn.QueryRow(ctx, "SELECT id FROM clinics ORDER BY created_at, id LIMIT 1").Scan(&p.id); errors.Is(err, pgx.ErrNoRows) {
-		err = errors.New("there is no clinic yet: run countersign seed, or set one up first")
-	}
-	if err == nil {
-		p.clinic, err = openStore(ctx, cfg)
-	}
-	if err != nil {
-		return nil, errors.Join(err, conn.Close(ctx))
-	}
-	return p, nil
+	return &People{clinic: c, issuer: cfg.Access.Issuer}, nil
 }
 
-// openStore opens the records for a command: no queue, no open pages. What it makes due, the relay finds.
+// openStore opens the records for a command: no queue, no open pages.
 func openStore(ctx context.Context, cfg *config.Config) (*clinic.Clinic, error) {
 	keyring, err := seal.OpenKeyring(cfg.Keyset.Reveal())
 	if err != nil {
@@ -62,44 +41,44 @@ func openStore(ctx context.Context, cfg *config.Config) (*clinic.Clinic, error) 
 }
 
 // Close lets go of the records.
-func (p *People) Close() {
-	p.clinic.Close()
-	_ = p.conn.Close(context.Background())
+func (p *People) Close() { p.clinic.Close() }
+
+// CreateClinic sets up a clinic and returns its id.
+func (p *People) CreateClinic(ctx context.Context, f clinic.ClinicForm) (uuid.UUID, error) {
+	f.ID = uuid.Must(uuid.NewV7())
+	return f.ID, sayable(p.clinic.ClinicCreate(ctx, clinic.OperatorActor("operator"), f))
 }
 
 // Add gives a person, known or not yet, a name and a role.
-func (p *People) Add(ctx context.Context, who Person) error {
-	_, err := p.clinic.StaffPut(ctx, clinic.OperatorActor("operator"), clinic.StaffForm{ClinicID: p.id, Issuer: p.issuer, Subject: who.Subject,
+func (p *People) Add(ctx context.Context, who clinic.Member) error {
+	_, err := p.clinic.StaffPut(ctx, clinic.OperatorActor("operator"), clinic.StaffForm{Issuer: p.issuer, Subject: who.Subject,
 		Email: who.Email, Name: who.Name, Role: who.Role})
 	return sayable(err)
 }
 
-// SetRole gives a known person, named by subject or e-mail address, another role.
-func (p *People) SetRole(ctx context.Context, who string, role clinic.Role) (Person, error) {
+// Find is a known person, named by subject or e-mail address.
+func (p *People) Find(ctx context.Context, who string) (clinic.Member, error) {
 	people, err := p.List(ctx)
-	if err != nil {
-		return Person{}, err
-	}
 	for _, one := range people {
-		if one.Subject == who || one.Email == who {
-			one.Role = role
-			return one, p.Add(ctx, one)
+		if one.Issuer == p.issuer && (one.Subject == who || one.Email == who) {
+			return one, nil
 		}
 	}
-	return Person{}, errors.New("nobody here has that id or e-mail address; countersign user list shows everybody")
+	if err == nil {
+		err = errors.New("nobody here has that id or e-mail address; countersign user list shows everybody")
+	}
+	return clinic.Member{}, err
 }
 
-// List is everybody whom this issuer vouches for, by name.
-func (p *People) List(ctx context.Context) ([]Person, error) {
-	rows, err := p.conn.Query(ctx, `SELECT subject, email, name, coalesce(role, ''), disabled_at IS NOT NULL FROM staff
-		WHERE clinic_id = $1 AND issuer = $2 ORDER BY name, subject`, p.id, p.issuer)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Person, error) {
-		var one Person
-		return one, row.Scan(&one.Subject, &one.Email, &one.Name, (*string)(&one.Role), &one.Disabled)
-	})
+// SwitchOff disables a person and ends their sessions at once.
+func (p *People) SwitchOff(ctx context.Context, who clinic.Member) error {
+	return sayable(p.clinic.StaffDisable(ctx, clinic.OperatorActor("operator"), who.ID))
+}
+
+// List is everybody of the clinic, by name.
+func (p *People) List(ctx context.Context) ([]clinic.Member, error) {
+	people, err := p.clinic.StaffList(ctx, clinic.OperatorActor("operator"))
+	return people, sayable(err)
 }
 
 // sayable turns a deed's error into its sentence, with the fields it is about.

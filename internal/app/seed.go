@@ -24,7 +24,7 @@ var demoSpace = uuid.MustParse("6f2d4c1e-52a1-5f0b-9a57-1d2c5f3b8e90")
 func demoID(name string) uuid.UUID { return uuid.NewSHA1(demoSpace, []byte(name)) }
 
 // demoPeople are those whom the sandbox's sign-in page offers, by subject. The first names are the authors' keys.
-var demoPeople = []Person{
+var demoPeople = []clinic.Member{
 	{Subject: "amara-osei", Name: "Dr Amara Osei", Role: clinic.Doctor},
 	{Subject: "jonas-lindqvist", Name: "Dr Jonas Lindqvist", Role: clinic.Doctor},
 	{Subject: "tom-reyes", Name: "Tom Reyes", Role: clinic.Staff},

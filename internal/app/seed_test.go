@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -87,27 +88,32 @@ func TestPeople(t *testing.T) {
 	if err := Migrate(ctx, cfg, &strings.Builder{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenPeople(ctx, cfg); err == nil {
-		t.Error("people of no clinic were opened")
-	}
-	if err := Seed(ctx, cfg, &strings.Builder{}); err != nil {
-		t.Fatal(err)
-	}
 	p, err := OpenPeople(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if err := p.Add(ctx, Person{Subject: "new-nurse", Name: "Nora Quist", Email: "nora@riverside.example", Role: clinic.Staff}); err != nil {
+	if _, err := p.List(ctx); err == nil || !strings.Contains(err.Error(), "clinic create") {
+		t.Errorf("people of no clinic were listed: %v", err)
+	}
+	if err := Seed(ctx, cfg, &strings.Builder{}); err != nil {
 		t.Fatal(err)
 	}
-	if who, err := p.SetRole(ctx, "nora@riverside.example", clinic.Reviewer); err != nil || who.Name != "Nora Quist" {
+	if err := p.Add(ctx, clinic.Member{Subject: "new-nurse", Name: "Nora Quist", Email: "nora@riverside.example", Role: clinic.Staff}); err != nil {
+		t.Fatal(err)
+	}
+	who, err := p.Find(ctx, "nora@riverside.example")
+	if err != nil || who.Name != "Nora Quist" {
 		t.Errorf("%v %v", who, err)
 	}
-	if _, err := p.SetRole(ctx, "nobody", clinic.Staff); err == nil {
-		t.Error("nobody was given a role")
+	who.Role = clinic.Reviewer
+	if err := errors.Join(p.Add(ctx, who), p.SwitchOff(ctx, who)); err != nil {
+		t.Error(err)
 	}
-	if err := p.Add(ctx, Person{Subject: "x", Name: "X", Role: "emperor"}); err == nil || !strings.Contains(err.Error(), "role") {
+	if _, err := p.Find(ctx, "nobody"); err == nil {
+		t.Error("nobody was found")
+	}
+	if err := p.Add(ctx, clinic.Member{Subject: "x", Name: "X", Role: "emperor"}); err == nil || !strings.Contains(err.Error(), "role") {
 		t.Errorf("got %v", err)
 	}
 	people, err := p.List(ctx)
@@ -115,7 +121,7 @@ func TestPeople(t *testing.T) {
 		t.Fatalf("%v: %d people", err, len(people))
 	}
 	for _, one := range people {
-		if one.Subject == "new-nurse" && one.Role != clinic.Reviewer {
+		if one.Subject == "new-nurse" && (one.Role != clinic.Reviewer || !one.Disabled) {
 			t.Errorf("got %+v", one)
 		}
 	}

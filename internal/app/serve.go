@@ -24,7 +24,7 @@ import (
 // Web serves on the configured port until ctx ends, then drains. It returns an error when the port cannot be had or a
 // page cannot be built.
 func (a *App) Web(ctx context.Context) error {
-	listener, err := net.Listen("tcp", ":"+strconv.Itoa(a.cfg.Port))
+	listener, err := net.Listen("tcp", net.JoinHostPort(a.cfg.Host, strconv.Itoa(a.cfg.Port)))
 	if err != nil {
 		return fmt.Errorf("PORT %d cannot be had: %w", a.cfg.Port, err)
 	}
@@ -81,14 +81,14 @@ func (i inbound) Reply(r *http.Request, raw []byte) (web.Reply, error) {
 func (a *App) Worker(ctx context.Context) error {
 	w, err := worker.New(worker.Config{
 		Clinic: a.clinic, Redis: a.redis, Model: a.openai, Senders: map[string]clinic.Sender{"email": a.sendgrid, "sms": a.twilio},
-		ProviderTime: a.cfg.Times.ProviderTimeout, Shutdown: a.cfg.ShutdownTimeout, RelayEvery: a.cfg.Times.RelayEvery,
+		ProviderTime: a.cfg.Times.ProviderTimeout, Shutdown: a.cfg.ShutdownTimeout, RelayEvery: a.cfg.Times.RelayEvery, SweepEvery: a.cfg.Times.ReconcileEvery,
 		Metrics: a.metrics, Log: a.log, Report: logging.Capture, Recover: logging.Recover,
 	})
 	if err != nil {
 		return err
 	}
 	if port := os.Getenv("WORKER_PORT"); port != "" {
-		listener, err := net.Listen("tcp", ":"+port)
+		listener, err := net.Listen("tcp", net.JoinHostPort(a.cfg.Host, port))
 		if err != nil {
 			return fmt.Errorf("WORKER_PORT %s cannot be had: %w", port, err)
 		}

@@ -97,6 +97,8 @@ const (
 
 	ClinicCreate Deed = "clinic.create"
 	StaffPut     Deed = "staff.put"
+	StaffList    Deed = "staff.list"
+	StaffDisable Deed = "staff.disable"
 	TeamJoin     Deed = "team.join"
 )
 
@@ -112,6 +114,7 @@ var (
 	writers  = rule{Staff: Team, Reviewer: Team, Doctor: Team}
 	everyone = rule{Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own}
 	worker   = rule{RoleWorker: Everything}
+	operator = rule{RoleOperator: Everything}
 	patient  = rule{RolePatient: Own, RoleNobody: Own}
 )
 
@@ -152,7 +155,7 @@ var policy = map[Deed]rule{
 	QueueView:    {Admin: Everything, Ops: Everything},
 	QueueOperate: {Admin: Everything},
 
-	ClinicCreate: {RoleOperator: Everything}, StaffPut: {RoleOperator: Everything}, TeamJoin: {RoleOperator: Everything},
+	ClinicCreate: operator, StaffPut: operator, StaffList: operator, StaffDisable: operator, TeamJoin: operator,
 }
 
 // views are deeds that only look. The same look by the same session within viewWindow is one act on the ledger;

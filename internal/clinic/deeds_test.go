@@ -1,6 +1,8 @@
 package clinic_test
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"countersign/internal/clinic"
@@ -23,8 +25,19 @@ type act struct {
 
 // acts is every public method that a person may call.
 func acts(w *clinictest.World) []act {
+	return slices.Concat(patientActs(), messageActs(w), decidingActs())
+}
+
+func patientActs() []act {
 	return []act{
-		{"Worklist", clinic.WorklistShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.Worklist(ctx, a, ""); return err }},
+		{"SettingsShow", clinic.SettingsShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.SettingsShow(ctx, a); return err }},
+		{"SettingsEdit", clinic.SettingsEdit, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.SettingsEdit(ctx, a, clinic.Settings{})
+		}},
+		{"WorklistShow", clinic.WorklistShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.WorklistShow(ctx, a, "")
+			return err
+		}},
 		{"ReviewList", clinic.ReviewList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.ReviewList(ctx, a, ""); return err }},
 		{"PatientList", clinic.PatientList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			_, err := c.PatientList(ctx, a, "")
@@ -46,6 +59,12 @@ func acts(w *clinictest.World) []act {
 		{"PatientEdit", clinic.PatientEdit, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			return c.PatientEdit(ctx, a, x.patient, clinic.PatientForm{Name: "Taken Over", BirthDate: "1967-05-30", MRN: "1", Language: "en", Version: 1})
 		}},
+	}
+}
+
+// messageActs are those that are done to a message, from its brief on.
+func messageActs(w *clinictest.World) []act {
+	return []act{
 		{"BriefNew", clinic.BriefNew, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.BriefNew(ctx, a, x.patient)
 			return err
@@ -84,6 +103,12 @@ func acts(w *clinictest.World) []act {
 		{"FindingAnswer", clinic.FindingAnswer, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			return c.FindingAnswer(ctx, a, x.message, "key")
 		}},
+	}
+}
+
+// decidingActs are those of the review and of what follows it.
+func decidingActs() []act {
+	return []act{
 		{"ReviewShow", clinic.ReviewShow, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.ReviewShow(ctx, a, x.message)
 			return err
@@ -109,10 +134,6 @@ func acts(w *clinictest.World) []act {
 		}},
 		{"MessageWithdraw", clinic.MessageWithdraw, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			return c.MessageWithdraw(ctx, a, x.message, x.version)
-		}},
-		{"SettingsShow", clinic.SettingsShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.SettingsShow(ctx, a); return err }},
-		{"SettingsEdit", clinic.SettingsEdit, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
-			return c.SettingsEdit(ctx, a, clinic.Settings{})
 		}},
 	}
 }
@@ -146,6 +167,8 @@ func machineActs(w *clinictest.World) []act {
 			_, err := c.StaffPut(ctx, a, clinic.StaffForm{ClinicID: a.ClinicID, Role: clinic.Admin, Name: "Me", Issuer: "i", Subject: "s"})
 			return err
 		}},
+		{"StaffList", clinic.StaffList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StaffList(ctx, a); return err }},
+		{"StaffDisable", clinic.StaffDisable, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.StaffDisable(ctx, a, w.Staff2.ID) }},
 		{"TeamJoin", clinic.TeamJoin, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.TeamJoin(ctx, a, x.patient, a.ID) }},
 	}
 }

@@ -153,6 +153,7 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 			return b.err // our key does not open this patient: a wrong keyset, not a wrong row, so the row stays queued
 		}
 		to, body := b.open(d.RecipientSealed, "deliveries", "recipient", id), b.open(d.BodySealed, "deliveries", "body", id)
+		stopURL := c.stopURL(b, x)
 		if stop := c.mayNotSend(t.at, d, x, b, to, body); stop.to != "" {
 			return t.moveDelivery(ctx, d, stop)
 		}
@@ -167,7 +168,8 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 			return err
 		}
 		t.names = append(t.names, "message-"+d.MessageID.String())
-		parcel = c.parcel(t.at, claimed, x, b, to, body)
+		parcel = c.parcel(t.at, claimed, x, to, body)
+		parcel.StopURL = stopURL
 		return t.deliveryEvent(ctx, id, d.ClinicID, d.PatientID, claimed.Rev, map[string]any{"from": "queued", "to": "sending", "attempt": claimed.Attempt})
 	})
 	if err != nil {
@@ -205,12 +207,16 @@ func (c *Clinic) asSigned(d db.Delivery, x db.DeliveryContextRow, b *chest, to, 
 		hmac.Equal(d.Mac, c.noticeMAC(d.ID, d.Channel, to.Reveal(), body.Reveal(), *d.MessageVersion))
 }
 
-func (c *Clinic) parcel(now time.Time, d db.Delivery, x db.DeliveryContextRow, b *chest, to, body Text) *Parcel {
+func (c *Clinic) parcel(now time.Time, d db.Delivery, x db.DeliveryContextRow, to, body Text) *Parcel {
 	subject, _ := notice(x.NoticeName, d.Channel, "")
-	p := &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt), Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
+	return &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt), Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
 		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), NotAfter: d.NotAfter, clinicID: d.ClinicID}
-	if x.PageID != nil && d.Channel == "email" {
-		p.StopURL = c.pageLink(b.open(x.TokenSealed, "pages", "token", *x.PageID).Reveal()) + "/stop"
+}
+
+// stopURL is where one click in a mail program opts out; SMS has its own word for it.
+func (c *Clinic) stopURL(b *chest, x db.DeliveryContextRow) string {
+	if x.PageID == nil || x.Channel != "email" {
+		return ""
 	}
-	return p
+	return c.pageLink(b.open(x.TokenSealed, "pages", "token", *x.PageID).Reveal()) + "/stop"
 }

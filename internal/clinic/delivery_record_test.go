@@ -112,7 +112,7 @@ func TestDeliverySweep(t *testing.T) {
 		t.Fatalf("swept %d, %v", n, err)
 	}
 	wantState(t, w, p.DeliveryID, "unknown")
-	work, err := w.Clinic.Worklist(ctx, w.Doctor, "")
+	work, err := w.Clinic.WorklistShow(ctx, w.Doctor, "")
 	must(t, err)
 	if len(work.Rows) != 1 || work.Rows[0].Todo != "not known" || work.Rows[0].TodoLevel != "stop" {
 		t.Errorf("the doctor's worklist: %+v", work.Rows)

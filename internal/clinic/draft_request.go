@@ -24,7 +24,7 @@ func (c *Clinic) DraftRequest(ctx context.Context, a Actor, id uuid.UUID, instru
 		if err := f.err(); err != nil {
 			return err
 		}
-		if m.Status != "drafting" && m.Status != "draft_ready" && m.Status != "returned" {
+		if settled(m.Status) {
 			return t.movedOn(ctx, m)
 		}
 		if err := t.withinLimits(ctx); err != nil {

@@ -74,6 +74,8 @@ draft.finish      worker
 consent.reply     provider
 clinic.create     operator
 staff.put         operator
+staff.list        operator
+staff.disable     operator
 team.join         operator
 queue.view        admin ops
 queue.operate     admin`

@@ -62,7 +62,7 @@ func TestScopeOfLists(t *testing.T) {
 		must(t, err)
 		found, err := w.Clinic.PatientSearch(ctx, a, "20441", true)
 		must(t, err)
-		work, err := w.Clinic.Worklist(ctx, a, "")
+		work, err := w.Clinic.WorklistShow(ctx, a, "")
 		must(t, err)
 		reviews, err := w.Clinic.ReviewList(ctx, a, "")
 		must(t, err)

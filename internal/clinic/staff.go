@@ -26,6 +26,9 @@ func (c *Clinic) ClinicCreate(ctx context.Context, a Actor, f ClinicForm) error 
 		if f.UndoSeconds < 0 || f.UndoSeconds > 120 {
 			return invalid(map[string]string{"undo_seconds": "The time to undo is 0 to 120 seconds."})
 		}
+		if f.Name == "" || f.NoticeName == "" || f.Phone == "" {
+			return invalid(map[string]string{"name": "A clinic needs a name, a neutral name for notices and a phone number."})
+		}
 		if _, err := t.ClinicGet(ctx, f.ID); !noRows(err) {
 			t.silent = true
 			return err
@@ -37,7 +40,7 @@ func (c *Clinic) ClinicCreate(ctx context.Context, a Actor, f ClinicForm) error 
 
 // StaffForm is a person with a role, as an operator or seed gives it.
 type StaffForm struct {
-	ClinicID                     uuid.UUID
+	ClinicID                     uuid.UUID // Nil: the first clinic
 	Issuer, Subject, Email, Name string
 	Role                         Role
 }
@@ -51,6 +54,10 @@ func (c *Clinic) StaffPut(ctx context.Context, a Actor, f StaffForm) (Actor, err
 		if _, known := dailyDrafts[f.Role]; !known && f.Role != Auditor && f.Role != Admin && f.Role != Ops {
 			return invalid(map[string]string{"role": "The roles are staff, reviewer, doctor, auditor, admin and ops."})
 		}
+		if err := t.home(ctx); err != nil {
+			return err
+		}
+		f.ClinicID, out.ClinicID = t.clinicID(), t.clinicID()
 		role := string(f.Role)
 		before, err := t.StaffLockByIdentity(ctx, db.StaffLockByIdentityParams{Issuer: f.Issuer, Subject: f.Subject, ClinicID: f.ClinicID})
 		if err != nil && !noRows(err) {
@@ -67,6 +74,61 @@ func (c *Clinic) StaffPut(ctx context.Context, a Actor, f StaffForm) (Actor, err
 		return t.SessionsEndOf(ctx, db.SessionsEndOfParams{At: &t.at, Reason: ptr("role"), StaffID: id, ClinicID: f.ClinicID})
 	})
 	return out, err
+}
+
+// Member is a person of the clinic as an operator sees them. Role is empty for who signed in and was given none.
+type Member struct {
+	ID                           uuid.UUID
+	Issuer, Subject, Email, Name string
+	Role                         Role
+	Disabled                     bool
+}
+
+// StaffList is everybody of the clinic, by name. An operator without a clinic means the first one.
+func (c *Clinic) StaffList(ctx context.Context, a Actor) ([]Member, error) {
+	var out []Member
+	err := c.do(ctx, a, StaffList, Subject{Kind: "staff"}, func(t *tx) error {
+		if err := t.home(ctx); err != nil {
+			return err
+		}
+		rows, err := t.Queries.StaffList(ctx, t.clinicID())
+		for _, r := range rows {
+			out = append(out, Member{ID: r.ID, Issuer: r.Issuer, Subject: r.Subject, Email: r.Email, Name: r.Name, Role: Role(r.Role), Disabled: r.DisabledAt != nil})
+		}
+		return err
+	})
+	return out, err
+}
+
+// home gives an operator who named no clinic the first one.
+func (t *tx) home(ctx context.Context) error {
+	if t.clinicID() != uuid.Nil {
+		return nil
+	}
+	clinic, err := t.ClinicFirst(ctx)
+	if noRows(err) {
+		return refuse(NotFound, "no_clinic", "There is no clinic yet: countersign clinic create sets one up.")
+	}
+	t.actor.ClinicID = clinic.ID
+	return err
+}
+
+// StaffDisable switches a person off and ends their sessions at once. A second time it changes nothing.
+func (c *Clinic) StaffDisable(ctx context.Context, a Actor, id uuid.UUID) error {
+	return c.do(ctx, a, StaffDisable, Subject{Kind: "staff", ID: id}, func(t *tx) error {
+		if err := t.home(ctx); err != nil {
+			return err
+		}
+		if _, err := t.StaffGet(ctx, db.StaffGetParams{ID: id, ClinicID: t.clinicID()}); err != nil {
+			return found(err)
+		}
+		n, err := t.Queries.StaffDisable(ctx, db.StaffDisableParams{At: &t.at, ID: id, ClinicID: t.clinicID()})
+		if err != nil || n == 0 {
+			t.silent = true
+			return err
+		}
+		return t.SessionsEndOf(ctx, db.SessionsEndOfParams{At: &t.at, Reason: ptr("disabled"), StaffID: id, ClinicID: t.clinicID()})
+	})
 }
 
 // TeamJoin puts a person on a patient's care team.

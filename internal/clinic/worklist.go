@@ -55,9 +55,9 @@ func waiting(r Role) (statuses []string, mine bool) {
 	return nil, true
 }
 
-// Worklist lists what waits for the actor: for who signs, the reviews of their care teams and their own unfinished
+// WorklistShow lists what waits for the actor: for who signs, the reviews of their care teams and their own unfinished
 // messages; for staff, their own drafts and returns; and for all of them the deliveries that went wrong.
-func (c *Clinic) Worklist(ctx context.Context, a Actor, after string) (Worklist, error) {
+func (c *Clinic) WorklistShow(ctx context.Context, a Actor, after string) (Worklist, error) {
 	var w Worklist
 	err := c.do(ctx, a, WorklistShow, Subject{Kind: "worklist"}, func(t *tx) (err error) {
 		if !a.Can(PatientList) {

@@ -14,7 +14,7 @@ import (
 // Neighbour is a second clinic in the same database, with people and a patient of its own who never met the first's.
 func (w *World) Neighbour(t testing.TB) *World {
 	t.Helper()
-	n := &World{Clinic: w.Clinic, URL: w.URL, Keyset: w.Keyset, Clock: w.Clock, ClinicID: uuid.Must(uuid.NewV7()), Issuer: "http://neighbour.test"}
+	n := &World{root: w.root, Clinic: w.Clinic, URL: w.URL, Keyset: w.Keyset, Clock: w.Clock, ClinicID: uuid.Must(uuid.NewV7()), Issuer: "http://neighbour.test"}
 	n.people(t)
 	n.Patient = n.AddPatient(t, n.Staff, "Nora Whitfield", "1971-01-09", "90417")
 	return n
@@ -23,11 +23,7 @@ func (w *World) Neighbour(t testing.TB) *World {
 // Strings runs a query that answers with one column of text, on the test's own connection.
 func (w *World) Strings(t testing.TB, sql string, args ...any) []string {
 	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, w.URL)
-	w.must(t, err)
-	defer conn.Close(ctx)
-	rows, err := conn.Query(ctx, sql, args...)
+	rows, err := w.own(t).Query(context.Background(), sql, args...)
 	w.must(t, err)
 	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	w.must(t, err)
@@ -51,4 +47,18 @@ func Reopened(t testing.TB, w *World) *clinic.Clinic {
 	w.must(t, err)
 	t.Cleanup(c.Close)
 	return c
+}
+
+// Reseal is a value sealed as the clinic would seal it, made by somebody who holds the keyset and the database.
+func (w *World) Reseal(t testing.TB, patient uuid.UUID, table, column string, row uuid.UUID, text string) seal.Sealed {
+	t.Helper()
+	keys, err := seal.OpenKeyring(w.Keyset)
+	w.must(t, err)
+	var wrapped []byte
+	w.must(t, w.own(t).QueryRow(context.Background(), "SELECT wrapped FROM patient_keys WHERE patient_id = $1", patient).Scan(&wrapped))
+	key, err := keys.Unwrap(patient, wrapped)
+	w.must(t, err)
+	out, err := key.Seal(text, seal.Place{Table: table, Column: column, Row: row})
+	w.must(t, err)
+	return out
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"countersign/internal/clinic"
 	"countersign/internal/seal"
@@ -36,6 +36,8 @@ type World struct {
 	Doctor, Doctor2, Staff, Staff2, Reviewer clinic.Actor
 	Auditor, Admin, Ops, Operator            clinic.Actor
 	Patient                                  uuid.UUID
+	root                                     testing.TB // whose end ends the World
+	pool                                     *pgxpool.Pool
 	mu                                       sync.Mutex
 	dues                                     []clinic.Due
 	names                                    []string
@@ -59,7 +61,7 @@ func New(t testing.TB, opts ...Option) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{URL: DB(t), Keyset: keyset, Issuer: Issuer, Clock: &Clock{at: time.Now().UTC().Truncate(time.Millisecond)}, ClinicID: uuid.Must(uuid.NewV7())}
+	w := &World{root: t, URL: DB(t), Keyset: keyset, Issuer: Issuer, Clock: &Clock{at: time.Now().UTC().Truncate(time.Millisecond)}, ClinicID: uuid.Must(uuid.NewV7())}
 	times := clinic.DefaultTimes()
 	times.Proof = time.Millisecond
 	cfg := clinic.Config{DatabaseURL: w.URL, Keyring: keys, BaseURL: "http://localhost:8080", MaxConns: 8, Now: w.Clock.Now, Times: times,
@@ -187,24 +189,32 @@ func (w *World) Names() []string {
 // Count runs a query that answers with one number, on the test's own connection: for looking, not for making.
 func (w *World) Count(t testing.TB, sql string, args ...any) int {
 	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, w.URL)
-	w.must(t, err)
-	defer conn.Close(ctx)
 	var n int
-	w.must(t, conn.QueryRow(ctx, sql, args...).Scan(&n))
+	w.must(t, w.own(t).QueryRow(context.Background(), sql, args...).Scan(&n))
 	return n
 }
 
 // Exec runs a statement with the owner's power and returns its error: for attacks.
 func (w *World) Exec(t testing.TB, sql string, args ...any) error {
 	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, w.URL)
-	w.must(t, err)
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, sql, args...)
+	_, err := w.own(t).Exec(context.Background(), sql, args...)
 	return err
+}
+
+// own is the test's own way to the database, beside the clinic's.
+func (w *World) own(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.pool == nil {
+		cfg, err := pgxpool.ParseConfig(w.URL)
+		w.must(t, err)
+		cfg.MaxConns = 2
+		w.pool, err = pgxpool.NewWithConfig(context.Background(), cfg)
+		w.must(t, err)
+		w.root.Cleanup(w.pool.Close)
+	}
+	return w.pool
 }
 
 func (w *World) must(t testing.TB, err error) {

@@ -32,6 +32,7 @@ func (e Env) Guarded() bool { return e == Staging || e == Production }
 // Config is every setting of the web and worker processes.
 type Config struct {
 	Env     Env    `env:"APP_ENV"`
+	Host    string `env:"HOST"` // which of this machine's addresses to listen on; empty: all of them, as platforms expect
 	Port    int    `env:"PORT" envDefault:"8080"`
 	BaseURL string `env:"BASE_URL"` // the public address, without a slash at the end; default http://localhost:PORT
 

@@ -273,7 +273,7 @@ func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (D
 }
 
 const deliveryContext = `-- name: DeliveryContext :one
-SELECT cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+SELECT d.channel, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
        m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
@@ -294,6 +294,7 @@ type DeliveryContextParams struct {
 }
 
 type DeliveryContextRow struct {
+	Channel        string
 	NoticeName     string
 	Wrapped        []byte
 	MessageStatus  string
@@ -316,6 +317,7 @@ func (q *Queries) DeliveryContext(ctx context.Context, arg DeliveryContextParams
 	row := q.db.QueryRow(ctx, deliveryContext, arg.ID, arg.ClinicID)
 	var i DeliveryContextRow
 	err := row.Scan(
+		&i.Channel,
 		&i.NoticeName,
 		&i.Wrapped,
 		&i.MessageStatus,

@@ -365,6 +365,24 @@ func (q *Queries) StaffCreate(ctx context.Context, arg StaffCreateParams) error 
 	return err
 }
 
+const staffDisable = `-- name: StaffDisable :execrows
+UPDATE staff SET disabled_at = $1 WHERE id = $2 AND clinic_id = $3 AND disabled_at IS NULL
+`
+
+type StaffDisableParams struct {
+	At       *time.Time
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+}
+
+func (q *Queries) StaffDisable(ctx context.Context, arg StaffDisableParams) (int64, error) {
+	result, err := q.db.Exec(ctx, staffDisable, arg.At, arg.ID, arg.ClinicID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const staffGet = `-- name: StaffGet :one
 SELECT id, clinic_id, issuer, subject, email, name, role, disabled_at, created_at FROM staff WHERE id = $1 AND clinic_id = $2
 `
@@ -389,6 +407,48 @@ func (q *Queries) StaffGet(ctx context.Context, arg StaffGetParams) (Staff, erro
 		&i.CreatedAt,
 	)
 	return i, err
+}
+
+const staffList = `-- name: StaffList :many
+SELECT id, issuer, subject, email, name, coalesce(role, '') AS role, disabled_at FROM staff WHERE clinic_id = $1 ORDER BY name, subject
+`
+
+type StaffListRow struct {
+	ID         uuid.UUID
+	Issuer     string
+	Subject    string
+	Email      string
+	Name       string
+	Role       string
+	DisabledAt *time.Time
+}
+
+func (q *Queries) StaffList(ctx context.Context, clinicID uuid.UUID) ([]StaffListRow, error) {
+	rows, err := q.db.Query(ctx, staffList, clinicID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []StaffListRow{}
+	for rows.Next() {
+		var i StaffListRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Issuer,
+			&i.Subject,
+			&i.Email,
+			&i.Name,
+			&i.Role,
+			&i.DisabledAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const staffLock = `-- name: StaffLock :one

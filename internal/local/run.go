@@ -75,6 +75,7 @@ func (s *run) choosePorts() (err error) {
 	}
 	s.sandbox = "http://localhost:" + s.sandboxPort
 	s.env.Fill("APP_ENV", "local")
+	s.env.Fill("HOST", "localhost")
 	s.env.Fill("PORT", s.port)
 	s.env.Fill("BASE_URL", "http://localhost:"+s.port)
 	return nil

@@ -137,7 +137,10 @@ func (b *browser) fill(selector, text string) {
 		chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
 
-func (b *browser) see(selector string) { b.t.Helper(); b.do(chromedp.WaitVisible(selector, chromedp.ByQuery)) }
+func (b *browser) see(selector string) {
+	b.t.Helper()
+	b.do(chromedp.WaitVisible(selector, chromedp.ByQuery))
+}
 
 // has asks the page once, without waiting, and works with scripts off too.
 func (b *browser) has(selector string) bool {

@@ -53,7 +53,10 @@ func TestPostgresAway(t *testing.T) {
 		t.Errorf("healthz answers %d", s)
 	}
 	postgres.set(false)
-	h.waitFor("recovery", 20*time.Second, func() bool { s, _ := doctor.get("/"); return s == http.StatusOK && h.status("/readyz") == http.StatusOK })
+	h.waitFor("recovery", 20*time.Second, func() bool {
+		s, _ := doctor.get("/")
+		return s == http.StatusOK && h.status("/readyz") == http.StatusOK
+	})
 }
 
 // Two doctors approve at once: one wins, the other reads who did and when; one notice goes out.
@@ -70,7 +73,9 @@ func TestTwoDoctors(t *testing.T) {
 	var bodies [2]string
 	var both sync.WaitGroup
 	for i, d := range doctors {
-		both.Go(func() { statuses[i], bodies[i] = d.post("/reviews/"+id.String()+"/approve", url.Values{"version": {version}}) })
+		both.Go(func() {
+			statuses[i], bodies[i] = d.post("/reviews/"+id.String()+"/approve", url.Values{"version": {version}})
+		})
 	}
 	both.Wait()
 	won, lost := 0, 1

@@ -102,7 +102,11 @@ func (r road) submit(h *house, b *browser, id uuid.UUID) {
 	b.do(chromedp.Evaluate(`(t => t.setSelectionRange(t.value.length, t.value.length))(document.querySelector("textarea[name=text]"))`, nil),
 		chromedp.SendKeys("textarea[name=text]", "\n\nWe are glad that you asked.", chromedp.ByQuery))
 	b.click("button[formaction='/drafts/" + id.String() + "/submit']")
-	b.until("it is in review", func() bool { var s string; h.one(&s, "SELECT status FROM messages WHERE id = $1", id); return s == "in_review" })
+	b.until("it is in review", func() bool {
+		var s string
+		h.one(&s, "SELECT status FROM messages WHERE id = $1", id)
+		return s == "in_review"
+	})
 	b.page("submitted")
 }
 

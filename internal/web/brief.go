@@ -117,7 +117,7 @@ func (s *Server) briefAgain(c *call, form clinic.BriefForm, editing bool, err er
 	v := briefView{Page: page, Editing: editing}
 	status := http.StatusOK
 	if err == nil {
-		v.FactRows = make([]clinic.FactForm, max(1, emptyFacts-len(form.Facts)))
+		v.FactRows = make([]clinic.FactForm, max(0, len(c.form.list("fact_text"))-len(form.Facts))+1)
 		for i := range v.FactRows {
 			v.FactRows[i].Kind = clinic.FactKinds[0]
 		}
@@ -161,7 +161,13 @@ func redFlags(page clinic.BriefPage) []check.RedFlag {
 	for _, fact := range f.Facts {
 		b.Facts = append(b.Facts, check.Fact{Kind: fact.Kind, Text: fact.Text})
 	}
-	return check.RedFlags(b)
+	var found []check.RedFlag
+	for _, flag := range check.RedFlags(b) { // one line for each, however often it was said
+		if !slices.ContainsFunc(found, func(f check.RedFlag) bool { return f.Name == flag.Name }) {
+			found = append(found, flag)
+		}
+	}
+	return found
 }
 
 func readBrief(f form) clinic.BriefForm {

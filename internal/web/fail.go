@@ -77,6 +77,7 @@ type errorView struct {
 	Sentence  string
 	RequestID string
 	Back      string
+	Again     *againView // what was sent, when sending it again may work
 }
 
 // statusClosed is what proxies log for a request whose sender has gone.
@@ -95,6 +96,7 @@ func (s *Server) fail(err error, ec echo.Context) {
 	c, ok := ec.Get(contextCall).(*call)
 	if !ok {
 		c = &call{Context: ec, actor: s.nobody(ec)}
+		s.recognise(c)
 	}
 	status, sentence := failureOf(err)
 	s.note(ec, status, err)
@@ -120,6 +122,9 @@ func (s *Server) showFailure(c *call, status int, sentence string) {
 		h.Set("Retry-After", strconv.Itoa(5))
 	}
 	view := errorView{Status: status, Sentence: sentence, RequestID: requestID(c), Back: backTo(c)}
+	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+		view.Again = c.again()
+	}
 	a := answer{page: pageError, part: partError, title: "Something is not right", v: view}
 	a.plain = !c.actor.SignedIn() || status >= http.StatusInternalServerError
 	if htmx.IsHTMX(c.Request()) {

@@ -14,7 +14,7 @@ func (s *Server) functions() template.FuncMap {
 	t := times{now: s.cfg.Now, zone: s.clinicZone}
 	return template.FuncMap{
 		"field": newField, "area": newField,
-		"ago": t.ago, "clock": t.clock, "exact": t.exact, "iso": t.iso,
+		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "iso": t.iso,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
 		"plural": plural, "join": strings.Join, "seq": seq,
 		"add": func(a, b int) int { return a + b },
@@ -93,6 +93,17 @@ func (t times) ago(at time.Time) string {
 	default:
 		return fmt.Sprintf("%d d", int(d.Hours()/24))
 	}
+}
+
+// past says of a moment that it has been. No time has not. It takes a time or a pointer to one.
+func (t times) past(at any) bool {
+	switch at := at.(type) {
+	case time.Time:
+		return !at.IsZero() && at.Before(t.now())
+	case *time.Time:
+		return at != nil && at.Before(t.now())
+	}
+	return false
 }
 
 // clock is "16:12" today, else "22 Nov, 16:12", with the year if it is another one.

@@ -41,7 +41,7 @@ const (
 	partChecks   name = "draft/_checks"
 	partSaved    name = "draft/_saved"
 	partReview   name = "review/_panel"
-	partTimeline name = "message/_timeline"
+	partTimeline name = "message/_live"
 	partPreview  name = "settings/_preview"
 	partError    name = "_error"
 )

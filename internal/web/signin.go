@@ -74,6 +74,27 @@ func (s *Server) vouched(c *call) (identity.Person, string, error) {
 	}
 }
 
+// recognise finds out who is lost at an address that leads nowhere, so that the page can lead them back. It is no door:
+// who cannot be found stays nobody, and patients are not looked for.
+func (s *Server) recognise(c *call) {
+	r := c.Request()
+	cookie, err := c.Cookie(sessionCookie)
+	if err != nil || r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, "/m/") {
+		return
+	}
+	token, err := s.cfg.Access.FromRequest(r, identity.FromTrustedProxy(r, s.cfg.TrustedProxies))
+	if err != nil {
+		return
+	}
+	person, err := s.cfg.Access.Verify(c.ctx(), token)
+	if err != nil {
+		return
+	}
+	if actor, err := s.cfg.Clinic.SessionFind(c.ctx(), c.actor, cookie.Value, clinic.Identity(person), false); err == nil {
+		c.actor = actor
+	}
+}
+
 // mayWander: a browser looking at a page can be sent elsewhere and back; a form, a partial or a stream cannot.
 func (s *Server) mayWander(c *call) bool {
 	r := c.Request()
@@ -93,7 +114,9 @@ func (s *Server) mustSignIn(c *call, reason string) error {
 		v := errorView{Status: http.StatusUnauthorized, Sentence: "You are signed out. Sign in again; what you typed is still here.", RequestID: requestID(c)}
 		return s.render(c, http.StatusUnauthorized, answer{part: partError, v: v})
 	}
-	return s.render(c, http.StatusUnauthorized, answer{page: pageSignIn, title: "Sign in", v: s.signInView("/", reason)})
+	v := s.signInView("/", reason)
+	v.Again = c.again()
+	return s.render(c, http.StatusUnauthorized, answer{page: pageSignIn, title: "Sign in", v: v})
 }
 
 // noRole answers for a person whom nobody has given a role yet.
@@ -106,7 +129,10 @@ func (s *Server) noRole(c *call) (done bool, err error) {
 
 type noRoleView struct{ Email string }
 
-type signInView struct{ LoginURL, Reason string }
+type signInView struct {
+	LoginURL, Reason string
+	Again            *againView // what was sent when the session had ended
+}
 
 func (s *Server) signInView(to, reason string) signInView {
 	return signInView{LoginURL: s.loginURL(to), Reason: reason}

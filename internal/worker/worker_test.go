@@ -134,6 +134,33 @@ func TestDraftWrite(t *testing.T) {
 	w.redisHoldsNothingOf(t, "Delgado", "losartan", "1967", "20441", "cough")
 }
 
+// A worker that is asked to stop in the middle of a draft gives it back at once, with what it cost, and the next one
+// writes it.
+func TestStopInMidDraft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(t, `{"openai":[{"kind":"slow","probability":1,"ms":15000}]}`)
+	stop := w.start(t)
+	ctx := context.Background()
+	id, err := w.Clinic.BriefCreate(ctx, w.Staff, w.Brief(w.Patient, "email"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Clinic.DraftRequest(ctx, w.Staff, id, ""); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the model is asked", func() bool {
+		return w.Count(t, "SELECT count(*) FROM draft_requests WHERE message_id = $1 AND state = 'writing'", id) == 1
+	})
+	stop()
+	if w.Count(t, "SELECT count(*) FROM draft_requests WHERE message_id = $1 AND state = 'requested' AND error_class = 'stopped' AND prompt_tokens > 0", id) != 1 {
+		t.Error("the request was not given back")
+	}
+	w.faults(t, `{"openai":[]}`)
+	w.start(t)
+	eventually(t, "the draft is ready", func() bool { return w.Show(t, w.Staff, id).Message.Status == "draft_ready" })
+}
+
 // A model that is away: the request is tried again by Postgres, and fails in words after the third time.
 func TestDraftWriteWhenTheModelIsAway(t *testing.T) {
 	t.Parallel()

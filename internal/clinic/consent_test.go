@@ -1,0 +1,72 @@
+package clinic_test
+
+import (
+	"slices"
+	"testing"
+
+	"countersign/internal/clinic"
+	"countersign/internal/clinictest"
+)
+
+var texter = clinic.ProviderActor("twilio", "192.0.2.2", "hook")
+
+func TestConsentReply(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	say := func(words ...string) {
+		for _, s := range words {
+			must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", s))
+		}
+	}
+	say("Thanks!", "HELP", "please stop calling me")
+	wantCount(t, w, 0, "lines", "SELECT count(*) FROM consents")
+	say("stop", "STOP", "Quit") // said three times, written once
+	say("start")
+	say("Revoke")
+	if got := w.Strings(t, "SELECT status || ' ' || source || ' ' || channel FROM consents ORDER BY id"); !slices.Equal(got, []string{"out sms sms", "in sms sms", "out sms sms"}) {
+		t.Errorf("the ledger reads %q", got)
+	}
+	if !contact(t, w, "sms").OptedOut || contact(t, w, "email").OptedOut {
+		t.Error("the number and only the number is opted out")
+	}
+	if err := w.Clinic.ConsentReply(ctx, w.Staff, "+14155550441", "START"); clinic.KindOf(err) != clinic.Forbidden {
+		t.Errorf("a person posed as the provider: %v", err)
+	}
+}
+
+// A number belongs to whoever holds it: every clinic that has it on file hears of it, also when it was replaced since.
+func TestConsentReplyReachesEachClinic(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	n := w.Neighbour(t)
+	_, err := n.Clinic.PatientCreate(ctx, n.Staff, clinic.PatientForm{Name: "Rosa D", BirthDate: "1967-05-30", MRN: "9", Language: "en", DoctorID: n.Doctor.ID, Phone: "+14155550441"})
+	must(t, err)
+	p, err := w.Clinic.PatientShow(ctx, w.Staff, w.Patient)
+	must(t, err)
+	f := formOf(p)
+	f.Phone = "+14155550123"
+	must(t, w.Clinic.PatientEdit(ctx, w.Staff, w.Patient, f))
+	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
+	wantCount(t, w, 2, "clinics that wrote it down", "SELECT count(DISTINCT clinic_id) FROM consents WHERE status = 'out'")
+	must(t, w.Clinic.ConsentReply(ctx, texter, "+19999999999", "STOP"))
+	wantCount(t, w, 2, "lines", "SELECT count(*) FROM consents")
+}
+
+func TestPageStop(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	message, p := sent(t, w, "email", "x1")
+	must(t, w.Clinic.PageStop(ctx, nobody, "no-such-token")) // answers like any other
+	wantCount(t, w, 0, "lines", "SELECT count(*) FROM consents")
+	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(p)))
+	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(p)))
+	wantCount(t, w, 1, "lines", "SELECT count(*) FROM consents WHERE status = 'out' AND source = 'one_click' AND channel = 'email'")
+	if !contact(t, w, "email").OptedOut {
+		t.Error("the address is not opted out")
+	}
+	if v, err := w.Clinic.MessageShow(ctx, w.Doctor, message); err != nil || v.OpenedAt != nil {
+		t.Errorf("one click opened the message: %v", err)
+	}
+	next := ready(t, w, w.Brief(w.Patient, "email"))
+	wantCode(t, w.Clinic.ReviewSubmit(ctx, w.Staff, next, version(t, w, next)), "opted_out", "the next message")
+}
