@@ -160,7 +160,7 @@ func TestEnvExampleIsComplete(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^#? ?([A-Z_]+)=(.*)$`).FindAllStringSubmatch(read(t, ".env.example"), -1) {
 		name, value := m[1], m[2]
 		standard, known := settings[name]
-		if !known && slices.Contains([]string{"WORKER_PORT", "SANDBOX_PORT", "SANDBOX_DIR", "SANDBOX_LISTEN"}, name) {
+		if !known && slices.Contains([]string{"SANDBOX_PORT", "SANDBOX_DIR", "SANDBOX_LISTEN"}, name) {
 			continue // read by a command itself
 		}
 		said = append(said, name)

@@ -41,18 +41,23 @@ CREATE TABLE audit_pending (
     at        timestamptz NOT NULL
 );
 
--- Makes the partitions of the months from `since` on, `months` of them. Safe to call again. Row triggers come down from
--- the parent; TRUNCATE's do not, so each partition gets its own.
+-- Makes the partitions of the months from `since` on, `months` of them. Safe to call again, as each migrate does; a month
+-- whose events are in the default partition already stays there. Row triggers come down from the parent; TRUNCATE's do
+-- not, so each partition gets its own.
 CREATE FUNCTION audit_partitions(since date, months int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     m date := date_trunc('month', since);
     part text;
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('audit_partitions'));  -- one migrate at a time
     FOR i IN 1..months LOOP
         part := 'audit_events_' || to_char(m, 'YYYY_MM');
-        EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF audit_events FOR VALUES FROM (%L) TO (%L)',
-            part, to_char(m, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(m + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
-        EXECUTE format('CREATE OR REPLACE TRIGGER audit_events_kept BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION append_only()', part);
+        IF to_regclass(part) IS NULL AND NOT EXISTS (SELECT 1 FROM audit_events_default
+            WHERE at >= m::timestamp AT TIME ZONE 'UTC' AND at < (m + interval '1 month') AT TIME ZONE 'UTC') THEN
+            EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF audit_events FOR VALUES FROM (%L) TO (%L)',
+                part, to_char(m, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(m + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+            EXECUTE format('CREATE OR REPLACE TRIGGER audit_events_kept BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION append_only()', part);
+        END IF;
         m := m + interval '1 month';
     END LOOP;
 END $$;
@@ -97,4 +102,4 @@ CREATE CONSTRAINT TRIGGER deliveries_born_audited AFTER INSERT ON deliveries
 CREATE CONSTRAINT TRIGGER deliveries_audited AFTER UPDATE ON deliveries
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION deliveries_audited();
 
-SELECT audit_partitions((now() - interval '1 month')::date, 26);
+SELECT audit_partitions((now() - interval '1 month')::date, 3);

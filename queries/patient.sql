@@ -88,4 +88,4 @@ LEFT JOIN LATERAL (SELECT array_agg(x.address_sealed ORDER BY x.id) AS addresses
                           array_agg(x.channel ORDER BY x.id) AS channels
                    FROM contacts x WHERE x.clinic_id = p.clinic_id AND x.patient_id = p.id AND x.retired_at IS NULL) c ON true
 WHERE p.clinic_id = @clinic_id
-  AND (p.id = @patient_id OR EXISTS (SELECT 1 FROM care_team ct WHERE ct.clinic_id = p.clinic_id AND ct.patient_id = p.id AND ct.staff_id = @staff_id));
+  AND p.id IN (SELECT @patient_id::uuid UNION ALL SELECT ct.patient_id FROM care_team ct WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id);

@@ -204,6 +204,9 @@
     listen();
   };
   document.addEventListener('htmx:afterSettle', settle);
-  document.addEventListener('DOMContentLoaded', () => settle());
-  if (document.readyState !== 'loading') settle();
+  const begin = () => {
+    settle();
+    if (/[?&]edit=1/.test(location.search) && document.activeElement === document.body) $('[data-editor]')?.focus({ preventScroll: true });
+  };
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', begin); else begin();
 })();

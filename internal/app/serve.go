@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -87,10 +86,10 @@ func (a *App) Worker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if port := os.Getenv("WORKER_PORT"); port != "" {
-		listener, err := net.Listen("tcp", net.JoinHostPort(a.cfg.Host, port))
+	if port := a.cfg.WorkerPort; port != 0 {
+		listener, err := net.Listen("tcp", net.JoinHostPort(a.cfg.Host, strconv.Itoa(port)))
 		if err != nil {
-			return fmt.Errorf("WORKER_PORT %s cannot be had: %w", port, err)
+			return fmt.Errorf("WORKER_PORT %d cannot be had: %w", port, err)
 		}
 		health := &http.Server{Handler: a.workerHealth(w), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
 		defer health.Close()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"countersign/internal/db"
 )
@@ -109,25 +110,32 @@ func (t *tx) moveDelivery(ctx context.Context, d db.Delivery, mv move) error {
 	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev+1, map[string]any{"from": d.State, "to": mv.to, "attempt": d.Attempt, "code": mv.code})
 }
 
-// RelayDue marks up to limit rows whose time has come and that nobody has been told about for a while, and returns
-// them for the queue. Any number of workers may call it at once.
+// RelayDue marks up to limit rows of each kind whose time has come and that nobody has been told about for a while, and
+// returns them for the queue, the most urgent first. Any number of workers may call it at once.
 func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 	now := c.now().UTC()
-	q := db.New(c.pool)
-	rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: ptr(now.Add(-c.times.Reenqueue)), RowLimit: int32(limit)})
+	before := now.Add(-c.times.Reenqueue)
+	var due []Due
+	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error { // one transaction: what the caller does not hear of is not marked
+		q := db.New(p)
+		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, RowLimit: int32(limit)})
+		if err != nil {
+			return err
+		}
+		slices.SortStableFunc(rows, func(a, b db.DeliveriesDueRow) int { return cmp.Compare(b.Priority, a.Priority) })
+		for _, r := range rows {
+			due = append(due, Due{Deed: DeliverySend, ID: r.ID, Dispatch: int(r.Dispatch), Priority: int(r.Priority)})
+		}
+		drafts, err := q.DraftRequestsDue(ctx, db.DraftRequestsDueParams{At: &now, EnqueuedBefore: &before, RowLimit: int32(limit)})
+		for _, r := range drafts {
+			due = append(due, Due{Deed: DraftWrite, ID: r.ID, Dispatch: int(r.Dispatch), Priority: 1})
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(rows, func(a, b db.DeliveriesDueRow) int { return cmp.Compare(b.Priority, a.Priority) })
-	var due []Due
-	for _, r := range rows {
-		due = append(due, Due{Deed: DeliverySend, ID: r.ID, Dispatch: int(r.Dispatch), Priority: int(r.Priority)})
-	}
-	drafts, err := q.DraftRequestsDue(ctx, db.DraftRequestsDueParams{At: &now, EnqueuedBefore: ptr(now.Add(-c.times.Reenqueue)), RowLimit: int32(limit)})
-	for _, r := range drafts {
-		due = append(due, Due{Deed: DraftWrite, ID: r.ID, Dispatch: int(r.Dispatch), Priority: 1})
-	}
-	return due, err
+	return due, nil
 }
 
 // DeliveryClaim takes a due delivery for one attempt, or returns nil when there is nothing to take: it is not due, not

@@ -1,11 +1,13 @@
 package clinic_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
@@ -116,6 +118,27 @@ func TestRelayDue(t *testing.T) {
 	w.Clock.Add(clinic.DefaultTimes().DraftLease) // the drafting worker is dead; the sending one too, but that is never sent again
 	if got := relay(); got[request] != 3 || len(got) != 1 {
 		t.Fatalf("after the leases: %v", got)
+	}
+}
+
+// A row that somebody is busy with holds up no relay: it is passed over.
+func TestRelayDuePassesOverLockedRows(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	busy, free := deliveryOf(t, w, w.Approved(t, w.Patient, "email")), deliveryOf(t, w, w.Approved(t, w.Patient, "email"))
+	conn, err := pgx.Connect(ctx, w.URL)
+	must(t, err)
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "BEGIN")
+	must(t, err)
+	_, err = conn.Exec(ctx, "SELECT FROM deliveries WHERE id = $1 FOR UPDATE", busy)
+	must(t, err)
+	within, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	due, err := w.Clinic.RelayDue(within, 10)
+	must(t, err)
+	if len(due) != 1 || due[0].ID != free {
+		t.Errorf("told %v", due)
 	}
 }
 

@@ -75,6 +75,9 @@ func (c *Config) checkWeb() (bad Complaints) {
 	if c.Port < 1 || c.Port > 65535 {
 		bad = append(bad, "PORT must be between 1 and 65535.")
 	}
+	if c.WorkerPort < 0 || c.WorkerPort > 65535 {
+		bad = append(bad, "WORKER_PORT must be between 1 and 65535.")
+	}
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
 	if c.Access.Audience == "" {
 		bad = append(bad, "ACCESS_AUD must hold the audience tag of the Access application; without it anyone's token would do.")

@@ -31,10 +31,11 @@ func (e Env) Guarded() bool { return e == Staging || e == Production }
 
 // Config is every setting of the web and worker processes.
 type Config struct {
-	Env     Env    `env:"APP_ENV"`
-	Host    string `env:"HOST"` // which of this machine's addresses to listen on; empty: all of them, as platforms expect
-	Port    int    `env:"PORT" envDefault:"8080"`
-	BaseURL string `env:"BASE_URL"` // the public address, without a slash at the end; default http://localhost:PORT
+	Env        Env    `env:"APP_ENV"`
+	Host       string `env:"HOST"` // which of this machine's addresses to listen on; empty: all of them, as platforms expect
+	Port       int    `env:"PORT" envDefault:"8080"`
+	WorkerPort int    `env:"WORKER_PORT"` // where the worker answers health checks; 0: nowhere
+	BaseURL    string `env:"BASE_URL"`    // the public address, without a slash at the end; default http://localhost:PORT
 
 	DatabaseURL        Secret `env:"DATABASE_URL"`         // as the app's role
 	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"` // as the owner; default DatabaseURL

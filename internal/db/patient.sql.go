@@ -390,7 +390,7 @@ LEFT JOIN LATERAL (SELECT array_agg(x.address_sealed ORDER BY x.id) AS addresses
                           array_agg(x.channel ORDER BY x.id) AS channels
                    FROM contacts x WHERE x.clinic_id = p.clinic_id AND x.patient_id = p.id AND x.retired_at IS NULL) c ON true
 WHERE p.clinic_id = $1
-  AND (p.id = $2 OR EXISTS (SELECT 1 FROM care_team ct WHERE ct.clinic_id = p.clinic_id AND ct.patient_id = p.id AND ct.staff_id = $3))
+  AND p.id IN (SELECT $2::uuid UNION ALL SELECT ct.patient_id FROM care_team ct WHERE ct.clinic_id = $1 AND ct.staff_id = $3)
 `
 
 type PatientIdentitiesParams struct {

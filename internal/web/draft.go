@@ -18,6 +18,7 @@ type draftView struct {
 	SavedAt  time.Time
 	Errors   map[string]string
 	Sentence string
+	Newer    bool // somebody else saved since; Typed is not what is stored
 }
 
 // onDraft narrows who may edit to what the draft's page is for: not under a review, which has an editor of its own, and
@@ -60,8 +61,9 @@ func (s *Server) draftAnswer(c *call, status int, part name, v draftView) error 
 }
 
 type diffView struct {
-	ID   uuid.UUID
-	Diff clinic.DiffView
+	ID     uuid.UUID
+	Diff   clinic.DiffView
+	Review bool // where the way back leads
 }
 
 func (s *Server) draftDiff(c *call) error {
@@ -74,7 +76,8 @@ func (s *Server) draftDiff(c *call) error {
 	if err != nil {
 		return err
 	}
-	return s.render(c, http.StatusOK, answer{page: pageDiff, title: "What changed", nav: "worklist", v: diffView{ID: c.id, Diff: diff}})
+	return s.render(c, http.StatusOK, answer{page: pageDiff, title: "What changed", nav: "worklist",
+		v: diffView{ID: c.id, Diff: diff, Review: c.QueryParam("back") == "review"}})
 }
 
 // draftRequest asks the model for a draft. What stands in the way (one is under way, the day's limit) is said on the
@@ -148,6 +151,7 @@ func (s *Server) draftAgain(c *call, auto bool, text string, cause error) error 
 		return err
 	}
 	v := draftView{D: onDraft(d), Typed: &text, Errors: clinic.Fields(cause), Sentence: clinic.Sentence(cause)}
+	v.Newer = clinic.KindOf(cause) == clinic.Conflict && d.DraftVersion > 0
 	status := statusOf(clinic.KindOf(cause))
 	if auto {
 		return s.draftAnswer(c, status, partSaved, v)

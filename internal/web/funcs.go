@@ -16,7 +16,7 @@ func (s *Server) functions() template.FuncMap {
 		"field": newField, "area": newField,
 		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "iso": t.iso,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
-		"plural": plural, "join": strings.Join, "seq": seq,
+		"none": none, "plural": plural, "join": strings.Join, "seq": seq,
 		"add": func(a, b int) int { return a + b },
 		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
 	}
@@ -30,6 +30,15 @@ func (s *Server) icon(name string) (template.HTML, error) {
 	}
 	return template.HTML(`<svg class="i" aria-hidden="true" focusable="false"><use href="` + sprite + `#` +
 		template.HTMLEscapeString(name) + `"></use></svg>`), nil
+}
+
+// none says of a list of allergies that there are none in it, in the words that people use for that.
+func none(text string) bool {
+	switch strings.Trim(strings.ToLower(strings.TrimSpace(text)), ".") {
+	case "", "none", "none known", "none recorded", "no known allergies", "no known drug allergies", "nka", "nkda", "-":
+		return true
+	}
+	return false
 }
 
 func plural(n int, one, many string) string {
