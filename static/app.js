@@ -140,7 +140,7 @@
     const b = e.target.closest('[data-close], [data-dismiss], [data-print], [data-with], [data-ask][type=button]');
     if (!b) return;
     if (b.dataset.ask) ask(b.dataset.ask);
-    else if ('close' in b.dataset) b.closest('dialog').close();
+    else if ('close' in b.dataset) { if (b.closest('#expired')) uncover(); else b.closest('dialog').close(); }
     else if ('dismiss' in b.dataset) b.closest('.alert').remove();
     else if ('print' in b.dataset) print();
     else { // a suggestion: put the better words where the finding points
@@ -156,13 +156,33 @@
   // The sign-in ended: cover the page, keep the words.
   const expired = () => !!$('#expired[open]');
   const expire = () => {
+    if (expired()) return;
     const saved = $('#draft-saved time');
     if ($('[data-last-saved]') && saved) $('[data-last-saved]').textContent = 'Last saved ' + saved.textContent + '. What you typed since is still here';
     all('dialog[open]').forEach((d) => d.close());
     stream?.close();
     ask('expired');
   };
-  $('#expired')?.addEventListener('close', () => { open = ''; listen(); wake(); if ($('[data-editor]')) save($('[data-editor]')); });
+  const uncover = async () => { // for the same person only: the page is asked for once more, and says whose it is
+    const words = $('#expired-said');
+    words.textContent = 'Looking …';
+    const reply = await fetch(location.href).then(async (r) => ({ ok: r.status < 500, page: await r.text() }), () => ({}));
+    if (!reply.ok) { words.textContent = 'Countersign cannot be reached just now. Try again in a moment.'; return; }
+    if (!reply.page.includes('data-person="')) { words.textContent = 'You are not signed in yet.'; return; }
+    if (!reply.page.includes(`data-person="${document.body.dataset.person}"`)) { leaving = true; location.reload(); return; }
+    words.textContent = '';
+    free = true;
+    $('#expired').close();
+  };
+  let free = false;
+  $('#expired')?.addEventListener('close', () => {
+    if (!free) { ask('expired'); return; } // Escape opens nothing
+    free = false;
+    open = '';
+    listen();
+    wake();
+    if ($('[data-editor]')) save($('[data-editor]'));
+  });
   const say = (words) => {
     const box = Object.assign(document.createElement('div'), { className: 'alert ask', textContent: words });
     $('#notice')?.replaceChildren(box);

@@ -70,7 +70,7 @@ func TestDeliveryRecordNotSentComesBackLater(t *testing.T) {
 	must(t, err)
 	found := false
 	for _, s := range v.Steps {
-		found = found || s.State == "queued" && s.Detail.Reveal() == "The provider asks us to slow down; it will be tried again."
+		found = found || s.State == "queued" && s.Detail.Reveal() == "The provider asks us to slow down."
 	}
 	if !found {
 		t.Error("the timeline does not say why it was tried again")

@@ -159,8 +159,22 @@ func (s *Server) draftAgain(c *call, auto bool, text string, cause error) error 
 	return s.render(c, status, answer{page: pageDraft, title: "Draft", nav: "worklist", v: v})
 }
 
-// draftFinding answers one finding.
+// draftFinding answers one finding. Without scripts the words in the editor come along, and are saved first.
 func (s *Server) draftFinding(c *call) error {
+	back := "/drafts/" + c.id.String()
+	if c.QueryParam("back") == "review" {
+		back = "/reviews/" + c.id.String() + "?edit=1"
+	}
+	if c.form.has("text") && !c.isHTMX() {
+		text := c.form.text("text")
+		_, err := s.cfg.Clinic.DraftEdit(c.ctx(), c.actor, c.id, c.form.version(), text)
+		if correctable(err) {
+			return s.draftAgain(c, false, text, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	err := s.cfg.Clinic.FindingAnswer(c.ctx(), c.actor, c.id, c.form.line("key"))
 	if err != nil && !correctable(err) {
 		return err
@@ -171,7 +185,7 @@ func (s *Server) draftFinding(c *call) error {
 	if err != nil {
 		return s.draftPage(c, c.id, statusOf(clinic.KindOf(err)), draftView{Sentence: clinic.Sentence(err)})
 	}
-	return s.goTo(c, "/drafts/"+c.id.String(), saidNothing)
+	return s.goTo(c, back, saidNothing)
 }
 
 // reviewSubmit saves what stands in the editor first, if it differs: without scripts this is the one button.

@@ -14,7 +14,7 @@ func (s *Server) functions() template.FuncMap {
 	t := times{now: s.cfg.Now, zone: s.clinicZone}
 	return template.FuncMap{
 		"field": newField, "area": newField,
-		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "iso": t.iso,
+		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "dated": t.dated, "iso": t.iso,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
 		"none": none, "plural": plural, "join": strings.Join, "seq": seq,
 		"add": func(a, b int) int { return a + b },
@@ -137,6 +137,19 @@ func (t times) exact(at time.Time) string {
 		return ""
 	}
 	return t.local(at).Format("Mon 2 Jan 2006, 15:04")
+}
+
+// dated is a moment in the patient's own words: "November 22, 2026, 6:29 PM", or "22 de noviembre de 2026, 18:29".
+func (t times) dated(language string, at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	at = t.local(at)
+	if language != "es" {
+		return at.Format("January 2, 2006, 3:04 PM")
+	}
+	months := []string{"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"}
+	return fmt.Sprintf("%d de %s de %d, %s", at.Day(), months[at.Month()-1], at.Year(), at.Format("15:04"))
 }
 
 func (t times) iso(at time.Time) string {

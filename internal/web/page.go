@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"countersign/internal/clinic"
 )
@@ -37,6 +38,9 @@ func letterOf(p clinic.PageView) letterView {
 	return v
 }
 
+// pageCloses is after how many seconds a page that was read goes back to its form: when the session behind it is over.
+const pageCloses = "900"
+
 // pageTitle says nothing about whose page it is: it stands in the browser's history.
 const pageTitle = "A message for you"
 
@@ -58,17 +62,60 @@ func (s *Server) pageAround(c *call, status int, page name, v patientPage) error
 	if err != nil {
 		return err
 	}
+	p.Language = languageOf(c)
 	v.P = letterOf(p)
 	return s.pageAnswer(c, status, page, v)
+}
+
+// languageOf is what a page before any proof is written in: as chosen on it, else as the browser asks. The patient's own
+// language would tell who the link is for.
+func languageOf(c *call) string {
+	chosen := c.QueryParam("lang")
+	if chosen == "" {
+		chosen = c.form.line("lang")
+	}
+	if chosen == "" {
+		chosen = strings.ToLower(strings.TrimSpace(c.Request().Header.Get("Accept-Language")))
+	}
+	if strings.HasPrefix(chosen, "es") {
+		return "es"
+	}
+	return "en"
+}
+
+// sentenceFor is a refusal in the patient's language.
+func sentenceFor(c *call, code, english string) string {
+	spanish := map[string]string{
+		"date":      "Escriba el mes, el día y el año en números, por ejemplo 3, 27, 1968.",
+		"proof":     "No ha funcionado. Revise la fecha de nacimiento o llame a la clínica. Después de cinco intentos el enlace se bloquea.",
+		"withdrawn": "La clínica ha retirado este mensaje. Llame si tiene preguntas.",
+		"expired":   "Este enlace ha caducado. Llame a la clínica para pedir otro.",
+	}
+	if words, ok := spanish[code]; ok && languageOf(c) == "es" {
+		return words
+	}
+	return english
+}
+
+// birthDate is the day that was typed, as 2006-01-02, or not ok when there is no such day. That is said before any link is
+// looked at, so that a slip of the finger costs none of the tries.
+func birthDate(f form) (date string, ok bool) {
+	date = fmt.Sprintf("%04d-%02d-%02d", f.number("year"), f.number("month"), f.number("day"))
+	_, err := time.Parse(time.DateOnly, date)
+	return date, err == nil && f.number("year") >= 1800
 }
 
 // pageProve opens a session for whoever knows the date of birth. One refusal for every cause.
 func (s *Server) pageProve(c *call) error {
 	v := patientPage{Day: c.form.line("day"), Month: c.form.line("month"), Year: c.form.line("year")}
-	birth := fmt.Sprintf("%04d-%02d-%02d", c.form.number("year"), c.form.number("month"), c.form.number("day"))
+	birth, ok := birthDate(c.form)
+	if !ok {
+		v.Sentence = sentenceFor(c, "date", "Please give the month, the day and the year in numbers, such as 3, 27, 1968.")
+		return s.pageForm(c, http.StatusUnprocessableEntity, v)
+	}
 	cookie, err := s.cfg.Clinic.PageProve(c.ctx(), c.patient(), c.Param("token"), birth)
 	if kind := clinic.KindOf(err); err != nil && kind != clinic.Internal && kind != clinic.Unavailable {
-		v.Sentence = clinic.Sentence(err)
+		v.Sentence = sentenceFor(c, clinic.Code(err), clinic.Sentence(err))
 		return s.pageForm(c, statusOf(kind), v)
 	}
 	if err != nil {
@@ -89,11 +136,12 @@ func (s *Server) pageRead(c *call) error {
 	p, err := s.cfg.Clinic.PageRead(c.ctx(), c.patient(), c.Param("token"), c.pageSecret())
 	switch {
 	case err == nil:
+		c.Response().Header().Set("Refresh", pageCloses+"; url=/m/"+c.Param("token")) // as the page says: it does not stay open
 		return s.pageAnswer(c, http.StatusOK, pageRead, patientPage{P: letterOf(p)})
 	case clinic.KindOf(err) == clinic.Unauthenticated:
 		return s.goTo(c, "/m/"+c.Param("token"), saidNothing)
 	case clinic.KindOf(err) == clinic.NotFound:
-		return s.pageAround(c, http.StatusGone, pageEnded, patientPage{Sentence: clinic.Sentence(err)})
+		return s.pageAround(c, http.StatusGone, pageEnded, patientPage{Sentence: sentenceFor(c, clinic.Code(err), clinic.Sentence(err))})
 	default:
 		return err
 	}
