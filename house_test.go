@@ -193,8 +193,6 @@ var (
 	deedsWithoutMethod = map[string]string{
 		"DeliverySend": "a task type: carried out by DeliveryClaim and DeliveryRecord",
 		"DraftWrite":   "a task type: carried out by DraftClaim and DraftFinish",
-		"QueueView":    "a permission: the board shows the queue, and clinic has none",
-		"QueueOperate": "a permission, as above",
 	}
 	methodsWithoutDeed = map[string]string{
 		"Close":          "gives connections back",

@@ -187,6 +187,7 @@
     const box = Object.assign(document.createElement('div'), { className: 'alert ask', textContent: words });
     $('#notice')?.replaceChildren(box);
   };
+  document.addEventListener('htmx:afterRequest', (e) => { const code = e.detail.xhr.status; if (code && code < 400 && e.detail.requestConfig.triggeringEvent?.type !== 'live') $('#notice')?.replaceChildren(); });
   document.addEventListener('htmx:responseError', (e) => { if (e.detail.xhr.status === 401) expire(); });
   document.addEventListener('htmx:sendError', (e) => { if (e.detail.requestConfig?.triggeringEvent?.type !== 'live') say('No connection. What you typed is still here; try again in a moment.'); });
   let held = false, unsaved = false;

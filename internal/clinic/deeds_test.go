@@ -167,6 +167,10 @@ func machineActs(w *clinictest.World) []act {
 			_, err := c.StaffPut(ctx, a, clinic.StaffForm{ClinicID: a.ClinicID, Role: clinic.Admin, Name: "Me", Issuer: "i", Subject: "s"})
 			return err
 		}},
+		{"QueueView", clinic.QueueView, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.QueueView(ctx, a) }},
+		{"QueueOperate", clinic.QueueOperate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.QueueOperate(ctx, a, "POST /api/queues/deliver:pause")
+		}},
 		{"StaffList", clinic.StaffList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StaffList(ctx, a); return err }},
 		{"StaffDisable", clinic.StaffDisable, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.StaffDisable(ctx, a, w.Staff2.ID) }},
 		{"TeamJoin", clinic.TeamJoin, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.TeamJoin(ctx, a, x.patient, a.ID) }},

@@ -54,6 +54,7 @@ type MessageView struct {
 	CanUndo                  bool
 	UndoUntil                time.Time
 	CanWithdraw              bool
+	lockedAt                 *time.Time
 }
 
 // MessageShow reads the whole life of a message: brief, drafts, reviews, deliveries, page.
@@ -100,6 +101,7 @@ func (t *tx) viewDeliveries(ctx context.Context, v *MessageView) error {
 		return nil
 	}
 	v.OpenedAt, v.AcknowledgedAt, v.PageExpiresAt, v.PageRevoked = page.OpenedAt, page.AcknowledgedAt, &page.ExpiresAt, page.RevokedAt != nil
+	v.lockedAt = page.LockedAt
 	return err
 }
 

@@ -49,6 +49,10 @@ func (t *tx) viewSteps(ctx context.Context, b *chest, v *MessageView) error {
 	if err := t.deliverySteps(ctx, v); err != nil {
 		return err
 	}
+	if v.lockedAt != nil {
+		v.step(Step{At: *v.lockedAt, Title: "Link locked after five wrong dates of birth", Kind: "page", Level: "stop", State: "locked",
+			Detail: "Call the patient, and check the date of birth on file."})
+	}
 	slices.SortStableFunc(v.Steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	v.whatIsNext()
 	return b.err

@@ -29,7 +29,7 @@ func read(getenv func(string) string) (*Config, Complaints) {
 		names[field.Name+" "+field.Type.String()] = name
 		value, err := lookUp(getenv, name)
 		if err != nil {
-			complaints = append(complaints, err.Error())
+			complaints = append(complaints, err.Error()+".")
 		}
 		if value != "" {
 			environ[name] = value
@@ -65,20 +65,20 @@ func lookUp(getenv func(string) string, name string) (string, error) {
 		return value, nil
 	}
 	if value != "" {
-		return value, fmt.Errorf("%s and %s_FILE are both set; keep one of them.", name, name)
+		return value, fmt.Errorf("%s and %s_FILE are both set; keep one of them", name, name)
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("%s_FILE names a file that cannot be opened.", name)
+		return "", fmt.Errorf("%s_FILE names a file that cannot be opened", name)
 	}
 	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
 	if err != nil || len(content) > maxSecretFile {
-		return "", fmt.Errorf("%s_FILE names a file that cannot be read or is over 64 KiB.", name)
+		return "", fmt.Errorf("%s_FILE names a file that cannot be read or is over 64 KiB", name)
 	}
 	value = strings.TrimSpace(string(content))
 	if value == "" {
-		return "", fmt.Errorf("%s_FILE names an empty file.", name)
+		return "", fmt.Errorf("%s_FILE names an empty file", name)
 	}
 	return value, nil
 }

@@ -80,19 +80,6 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// quiet forgets the complaints so far whose text holds the words: for a refusal that a test provokes.
-func (b *browser) quiet(words string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	kept := b.console[:0]
-	for _, line := range b.console {
-		if !strings.Contains(line, words) {
-			kept = append(kept, line)
-		}
-	}
-	b.console = kept
-}
-
 // do runs actions, each within 20 seconds, and says which page it stood on when one fails.
 func (b *browser) do(actions ...chromedp.Action) {
 	b.t.Helper()

@@ -163,6 +163,7 @@ type proxy struct {
 	target string
 	mu     sync.Mutex
 	cut    bool
+	still  chan struct{} // while it is there and open, nothing passes: the server hangs
 	live   map[net.Conn]bool
 }
 
@@ -200,13 +201,44 @@ func (p *proxy) carry(in net.Conn) {
 	p.mu.Unlock()
 	done := make(chan struct{}, 2)
 	for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-		go func() { _, _ = io.Copy(pair[0], pair[1]); done <- struct{}{} }()
+		go func() { _, _ = io.Copy(pair[0], slow{pair[1], p}); done <- struct{}{} }()
 	}
 	<-done
 	p.mu.Lock()
 	delete(p.live, in)
 	delete(p.live, out)
 	p.mu.Unlock()
+}
+
+// slow reads when the proxy lets it.
+type slow struct {
+	net.Conn
+	p *proxy
+}
+
+func (s slow) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	s.p.mu.Lock()
+	still := s.p.still
+	s.p.mu.Unlock()
+	if still != nil {
+		<-still
+	}
+	return n, err
+}
+
+// hang lets nothing pass any more, without a word to either side, until the function it returns is called.
+func (p *proxy) hang() (release func()) {
+	still := make(chan struct{})
+	p.mu.Lock()
+	p.still = still
+	p.mu.Unlock()
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		p.still = nil
+		p.mu.Unlock()
+		close(still)
+	})
 }
 
 // set cuts the line or mends it.

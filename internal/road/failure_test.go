@@ -59,6 +59,23 @@ func TestPostgresAway(t *testing.T) {
 	})
 }
 
+// Postgres hanging: it takes connections and says nothing. The page still comes, as a 503, and soon.
+func TestPostgresHangs(t *testing.T) {
+	t.Parallel()
+	var postgres *proxy
+	h := open(t, through(t, &postgres, "DATABASE_URL"))
+	doctor := h.as("amara-osei")
+	release := postgres.hang()
+	defer release()
+	begun := time.Now()
+	status, body := doctor.get("/")
+	if took := time.Since(begun); status != http.StatusServiceUnavailable || !strings.Contains(body, "cannot be reached") || took > 15*time.Second {
+		t.Errorf("a hanging Postgres: %d after %s: %.300s", status, took, body)
+	}
+	release()
+	h.waitFor("recovery", 20*time.Second, func() bool { s, _ := doctor.get("/"); return s == http.StatusOK })
+}
+
 // Two doctors approve at once: one wins, the other reads who did and when; one notice goes out.
 func TestTwoDoctors(t *testing.T) {
 	t.Parallel()

@@ -2,14 +2,15 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"countersign/internal/clinic"
 )
 
-// boardShow is the queue board, behind the same sign-in. It is not ours and does no deed, so the permission is asked
-// here, of the same table: looking needs queue.view, changing queue.operate.
+// boardShow is the queue board, behind the same sign-in. Looking is queue.view, changing is queue.operate; both are on
+// the audit trail before the board does anything.
 func (s *Server) boardShow(c *call) error {
 	board := s.cfg.QueuesReadOnly
 	if c.actor.Can(clinic.QueueOperate) || board == nil {
@@ -18,18 +19,21 @@ func (s *Server) boardShow(c *call) error {
 	if board == nil {
 		return echo.ErrNotFound
 	}
-	need := clinic.QueueView
-	if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
-		need = clinic.QueueOperate
+	r := c.Request()
+	var err error
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		err = s.cfg.Clinic.QueueView(c.ctx(), c.actor)
+	} else {
+		err = s.cfg.Clinic.QueueOperate(c.ctx(), c.actor, r.Method+" "+strings.TrimPrefix(r.URL.Path, pathBoard))
 	}
-	if err := s.may(c, need); err != nil {
+	if err != nil {
 		return err
 	}
-	board.ServeHTTP(c.Response(), c.Request())
+	board.ServeHTTP(c.Response(), r)
 	return nil
 }
 
-// may asks the table for the two things that are no deed of clinic's: the queue board, and a form that is still empty.
+// may asks the table for the one thing that is no deed of clinic's: a form that is still empty.
 // A refusal is on the audit trail.
 func (s *Server) may(c *call, deed clinic.Deed) error {
 	if c.actor.Can(deed) {

@@ -16,6 +16,7 @@ type briefView struct {
 	Editing  bool
 	Errors   map[string]string
 	Sentence string
+	Newer    string // where to see what somebody else saved since
 }
 
 // emptyFacts is how many rows for facts a form shows at least, and how many stay free.
@@ -64,11 +65,14 @@ func (s *Server) briefCreate(c *call) error {
 // briefNext: what is saved is saved; if no draft can be asked for, the draft's page says why and offers the rest.
 func (s *Server) briefNext(c *call, id uuid.UUID) error {
 	var err error
+	said := saidNothing
 	switch c.form.line("next") {
 	case "draft":
 		err = s.cfg.Clinic.DraftRequest(c.ctx(), c.actor, id, "")
 	case "hand":
 		err = s.cfg.Clinic.DraftByHand(c.ctx(), c.actor, id)
+	default:
+		said = saidBrief
 	}
 	switch clinic.KindOf(err) {
 	case clinic.Conflict, clinic.TooMany, clinic.Invalid:
@@ -77,7 +81,7 @@ func (s *Server) briefNext(c *call, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		return s.goTo(c, "/drafts/"+id.String(), saidNothing)
+		return s.goTo(c, "/drafts/"+id.String(), said)
 	}
 }
 
@@ -124,7 +128,7 @@ func (s *Server) briefAgain(c *call, form clinic.BriefForm, editing bool, err er
 	} else {
 		status, v.Errors, v.Sentence = statusOf(clinic.KindOf(err)), clinic.Fields(err), clinic.Sentence(err)
 		if clinic.KindOf(err) == clinic.Conflict {
-			v.Page.Form.Version = version
+			v.Page.Form.Version, v.Newer = version, "/drafts/"+form.ID.String()
 		}
 	}
 	v.Page.RedFlags = redFlags(v.Page)

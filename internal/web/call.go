@@ -62,9 +62,17 @@ const (
 	webhookBytes = 1 << 20
 )
 
-// enter makes the call and opens the route's door.
+// enter makes the call and opens the route's door. A database that hangs instead of refusing shows the 503 page after
+// requestTime.
 func (s *Server) enter(r *route) echo.HandlerFunc {
 	return func(ec echo.Context) error {
+		if r.path != pathEvents {
+			whole := ec.Request()
+			ctx, cancel := context.WithTimeout(whole.Context(), requestTime)
+			defer cancel()
+			ec.SetRequest(whole.WithContext(ctx))
+			defer ec.SetRequest(whole) // what is said of a failure is not bound by its deadline
+		}
 		c := &call{Context: ec, route: r, actor: s.nobody(ec)}
 		ec.Set(contextCall, c)
 		if raw := ec.Param("id"); raw != "" {

@@ -18,7 +18,7 @@ type draftView struct {
 	SavedAt  time.Time
 	Errors   map[string]string
 	Sentence string
-	Newer    bool // somebody else saved since; Typed is not what is stored
+	Newer    string // where to see what somebody else saved since
 }
 
 // onDraft narrows who may edit to what the draft's page is for: not under a review, which has an editor of its own, and
@@ -121,6 +121,9 @@ func (s *Server) draftByHand(c *call) error {
 func (s *Server) draftCheck(c *call) error {
 	text := c.form.text("text")
 	d, err := s.cfg.Clinic.DraftCheck(c.ctx(), c.actor, c.id, text)
+	if clinic.KindOf(err) == clinic.Invalid {
+		return c.NoContent(http.StatusNoContent) // the editor's own save says what is wrong with the text
+	}
 	if err != nil {
 		return err
 	}
@@ -151,9 +154,14 @@ func (s *Server) draftAgain(c *call, auto bool, text string, cause error) error 
 		return err
 	}
 	v := draftView{D: onDraft(d), Typed: &text, Errors: clinic.Fields(cause), Sentence: clinic.Sentence(cause)}
-	v.Newer = clinic.KindOf(cause) == clinic.Conflict && d.DraftVersion > 0
+	if clinic.KindOf(cause) == clinic.Conflict {
+		v.Newer = "/drafts/" + c.id.String()
+	}
 	status := statusOf(clinic.KindOf(cause))
 	if auto {
+		if wrong := v.Errors["text"]; wrong != "" {
+			v.Sentence = wrong
+		}
 		return s.draftAnswer(c, status, partSaved, v)
 	}
 	return s.render(c, status, answer{page: pageDraft, title: "Draft", nav: "worklist", v: v})
@@ -165,7 +173,8 @@ func (s *Server) draftFinding(c *call) error {
 	if c.QueryParam("back") == "review" {
 		back = "/reviews/" + c.id.String() + "?edit=1"
 	}
-	if c.form.has("text") && !c.isHTMX() {
+	words := c.form.has("text") && !c.isHTMX()
+	if words {
 		text := c.form.text("text")
 		_, err := s.cfg.Clinic.DraftEdit(c.ctx(), c.actor, c.id, c.form.version(), text)
 		if correctable(err) {
@@ -178,6 +187,9 @@ func (s *Server) draftFinding(c *call) error {
 	err := s.cfg.Clinic.FindingAnswer(c.ctx(), c.actor, c.id, c.form.line("key"))
 	if err != nil && !correctable(err) {
 		return err
+	}
+	if words && err != nil { // the new words have settled it
+		return s.goTo(c, back, saidSaved)
 	}
 	if c.isHTMX() {
 		return s.draftPart(c, partChecks) // a finding that is gone shows by its absence

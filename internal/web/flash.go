@@ -11,6 +11,7 @@ const (
 	saidNothing   flash = ""
 	saidSaved     flash = "saved"
 	saidPatient   flash = "patient"
+	saidBrief     flash = "brief"
 	saidSubmitted flash = "submitted"
 	saidRecalled  flash = "recalled"
 	saidApproved  flash = "approved"
@@ -26,6 +27,8 @@ func (f flash) sentence() string {
 		return "Saved."
 	case saidPatient:
 		return "The patient is saved."
+	case saidBrief:
+		return "The brief is saved."
 	case saidSubmitted:
 		return "Submitted. It is on the doctor's worklist now."
 	case saidRecalled:

@@ -12,7 +12,6 @@ import (
 type messageView struct {
 	M        clinic.MessageView
 	Sentence string
-	Live     bool // the timeline alone, with what else on the open page has to follow it
 }
 
 // messageShow is the whole life of one message.
@@ -23,9 +22,8 @@ func (s *Server) messageAnswer(c *call, status int, sentence string) error {
 	if err != nil {
 		return err
 	}
-	a := answer{page: pageMessage, part: partTimeline, title: "Message", nav: "worklist"}
-	a.v = messageView{M: m, Sentence: sentence, Live: shapeOf(c.Request(), a) == partOnly}
-	return s.render(c, status, a)
+	return s.render(c, status, answer{page: pageMessage, part: partTimeline, title: "Message", nav: "worklist",
+		v: messageView{M: m, Sentence: sentence}})
 }
 
 // messageUndo takes a signature back while nothing has gone out.

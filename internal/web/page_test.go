@@ -51,6 +51,12 @@ func TestPatientsPage(t *testing.T) {
 	}
 	v.wants(v.post(link, "month", "5", "day", "31", "year", "1967"), 401, "That did not work", `value="31"`)
 	v.wants(v.post("/m/unknown", "month", "5", "day", "30", "year", "1967"), 401, "That did not work")
+	for range 6 { // no such day costs no try
+		v.wants(v.post(link, "month", "13", "day", "30", "year", "1967"), 422, "month, the day and the year", `value="13"`)
+		v.wants(v.post(link, "month", "", "day", "", "year", ""), 422, "month, the day and the year")
+	}
+	v.wants(v.get(link+"?lang=es"), 200, `lang="es"`, "Fecha de nacimiento", "In English")
+	v.wants(v.post(link, "month", "5", "day", "31", "year", "1967", "lang", "es"), 401, "No ha funcionado")
 	v.goes(v.get(link+"/read"), link)
 	got := v.post(link, "month", "5", "day", "30", "year", "1967")
 	v.goes(got, link+"/read")
@@ -60,7 +66,7 @@ func TestPatientsPage(t *testing.T) {
 	}
 	read := v.get(link + "/read")
 	v.wants(read, 200, "Dear Rosa Delgado", "losartan 50 mg", "Dr Amara Osei", "I have read this", `href="tel:`)
-	if read.Header().Get("Referrer-Policy") != "no-referrer" || read.Header().Get("Cache-Control") != "no-store" {
+	if read.Header().Get("Refresh") != "900; url="+link || read.Header().Get("Referrer-Policy") != "no-referrer" || read.Header().Get("Cache-Control") != "no-store" {
 		t.Error(read.Header())
 	}
 	v.goes(v.post(link+"/acknowledge"), link+"/read")

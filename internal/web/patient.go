@@ -61,6 +61,7 @@ type patientFormView struct {
 	Editing  bool
 	Errors   map[string]string
 	Sentence string
+	Newer    string // where to see what somebody else saved since
 }
 
 // patientNew is the empty form. The patient's id is made here, so that a double click creates once.
@@ -101,15 +102,16 @@ func (s *Server) patientEdit(c *call) error {
 	form := readPatient(c.form)
 	form.ID = c.id
 	err := s.cfg.Clinic.PatientEdit(c.ctx(), c.actor, c.id, form)
+	newer := ""
 	if clinic.KindOf(err) == clinic.Conflict { // the form carries the newer version: who has read the sentence may save over it
 		now, showErr := s.cfg.Clinic.PatientShow(c.ctx(), c.actor, c.id)
 		if showErr != nil {
 			return showErr
 		}
-		form.Version = now.Version
+		form.Version, newer = now.Version, "/patients/"+c.id.String()
 	}
 	if correctable(err) {
-		return s.patientForm(c, statusOf(clinic.KindOf(err)), patientFormView{Form: form, Editing: true, Errors: clinic.Fields(err), Sentence: clinic.Sentence(err)})
+		return s.patientForm(c, statusOf(clinic.KindOf(err)), patientFormView{Form: form, Editing: true, Newer: newer, Errors: clinic.Fields(err), Sentence: clinic.Sentence(err)})
 	}
 	if err != nil {
 		return err

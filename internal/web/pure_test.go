@@ -161,6 +161,29 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+func TestPastAndDated(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 2, 29, 0, 0, time.UTC)
+	f := times{now: func() time.Time { return now }, zone: func() *time.Location { return time.FixedZone("clinic", -8*3600) }}
+	before, after := now.Add(-time.Second), now.Add(time.Second)
+	var never *time.Time
+	if !f.past(before) || !f.past(&before) || f.past(after) || f.past(&after) || f.past(time.Time{}) || f.past(never) || f.past("then") {
+		t.Error("past")
+	}
+	if got := f.dated("en", now) + "; " + f.dated("es", now) + f.dated("es", time.Time{}); got != "November 22, 2026, 6:29 PM; 22 de noviembre de 2026, 18:29" {
+		t.Error(got)
+	}
+}
+
+func TestNoAllergies(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{"": true, " None known. ": true, "NKDA": true, "penicillin": false, "none but latex": false} {
+		if none(text) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+}
+
 func TestTemplateFunctions(t *testing.T) {
 	t.Parallel()
 	assets, err := newAssets(fstest.MapFS{"app.css": {Data: []byte("a{}")}, "icons/sprite.svg": {Data: []byte("<svg/>")}})

@@ -17,6 +17,7 @@ type Page struct {
 	Actor    clinic.Actor
 	Env      string
 	Waiting  int    // for the navigation's count
+	Partial  bool   // a part of an open page: what stands elsewhere on it comes along out of band
 	Degraded bool   // live updates are away
 	Flash    string // one sentence after a redirect
 	Scripts  bool
@@ -76,6 +77,10 @@ func (s *Server) render(c *call, status int, a answer) error {
 		what = contentName
 	case partOnly:
 		what, set = a.part, screen{}
+		page.Partial = true
+		if a.part == partWorklist {
+			s.count(c, page)
+		}
 	}
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
@@ -103,9 +108,14 @@ func (s *Server) surround(c *call, page *Page, set screen) {
 	case layoutMain:
 		page.Degraded = !s.cfg.Hub.Healthy()
 		page.Flash = takeFlash(c)
-		if n, err := s.cfg.Clinic.WorklistCount(c.Request().Context(), c.actor); err == nil {
-			page.Waiting = n // without it, the page is still worth showing
-		}
+		s.count(c, page)
+	}
+}
+
+// count is how much waits for the person. Without it, the page is still worth showing.
+func (s *Server) count(c *call, page *Page) {
+	if n, err := s.cfg.Clinic.WorklistCount(c.Request().Context(), c.actor); err == nil {
+		page.Waiting = n
 	}
 }
 

@@ -89,12 +89,15 @@ func TestFormsKeepWhatWasTyped(t *testing.T) {
 	}
 
 	id := uuid.NewString()
-	staff.wants(staff.post("/briefs", briefFields(s, id, "add", "fact")...), 200, "losartan 50 mg once a day", "fk-3")
+	staff.wants(staff.post("/briefs", briefFields(s, id, "add", "fact")...), 200, "losartan 50 mg once a day", "fk-3") // one more than was sent
 	broken := briefFields(s, id)
 	broken[7] = ""
 	staff.wants(staff.post("/briefs", broken...), 422, "is missing", "losartan 50 mg once a day", "Book a blood test")
-	flags := staff.htmx("brief-flags").post("/briefs/flags", "patient_id", s.world.Patient.String(), "inquiry", "I have crushing chest pain and cannot breathe")
+	flags := staff.htmx("brief-flags").post("/briefs/flags", "patient_id", s.world.Patient.String(), "inquiry", "I have crushing chest pain, chest pain all day, and cannot breathe")
 	staff.wants(flags, 200, "Call first", `id="brief-flags"`)
+	if strings.Count(flags.Body.String(), "<b>chest pain.") > 1 {
+		t.Error("a red flag is said twice")
+	}
 	if strings.Contains(flags.Body.String(), "<form") {
 		t.Error("the flags are not alone")
 	}

@@ -14,6 +14,7 @@ const (
 	readTime    = 15 * time.Second
 	writeTime   = 30 * time.Second
 	idleTime    = 90 * time.Second
+	requestTime = 8 * time.Second // for everything but a stream
 	headerBytes = 16 << 10
 
 	// lingerTime is how long the door stays open after /readyz began to say draining, so that whoever sends requests
