@@ -25,7 +25,7 @@ reset: local
 	@bin/local reset
 
 build:
-	go build -o bin/ ./cmd/...
+	go build -trimpath -o bin/ ./cmd/...
 
 bench: local
 	@bin/local exec -- go test -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem $(PKG)

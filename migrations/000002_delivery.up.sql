@@ -43,6 +43,8 @@ CREATE INDEX deliveries_due ON deliveries (priority DESC, next_attempt_at) WHERE
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'sending';
 CREATE INDEX deliveries_by_message ON deliveries (clinic_id, message_id, created_at);
 CREATE INDEX deliveries_by_state ON deliveries (clinic_id, state, updated_at DESC, id DESC);
+CREATE INDEX deliveries_troubled ON deliveries (clinic_id, updated_at DESC)
+    WHERE kind = 'notice' AND state IN ('unknown', 'needs_person', 'failed', 'refused', 'undelivered', 'expired');
 CREATE INDEX deliveries_by_provider_id ON deliveries (provider, provider_id) WHERE provider_id <> '';
 
 -- A row per claim, written before the call.

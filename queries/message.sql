@@ -86,25 +86,35 @@ ORDER BY -m.priority, m.due_at, m.id
 LIMIT @row_limit;
 
 -- name: WorklistCount :one
-SELECT count(*)::int AS waiting, coalesce(min(m.created_at), now())::timestamptz AS oldest FROM care_team ct
-JOIN messages m ON m.patient_id = ct.patient_id AND m.clinic_id = ct.clinic_id
-WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id AND m.status = ANY(@statuses::text[])
-  AND (NOT @mine::bool OR m.author_id = @staff_id OR m.doctor_id = @staff_id);
+SELECT count(*)::int AS waiting, coalesce(min(q.since), now())::timestamptz AS oldest FROM (
+    SELECT m.created_at AS since FROM care_team ct
+    JOIN messages m ON m.patient_id = ct.patient_id AND m.clinic_id = ct.clinic_id
+    WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id
+      AND (m.status = 'in_review' AND @reviews::bool
+        OR m.status IN ('drafting', 'draft_ready', 'returned') AND @own::bool AND (m.author_id = @staff_id OR m.doctor_id = @staff_id))
+    UNION ALL
+    SELECT x.updated_at FROM deliveries x
+    JOIN messages m ON m.id = x.message_id AND m.clinic_id = x.clinic_id AND m.status = 'approved'
+    JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = @staff_id
+    WHERE @own::bool AND x.clinic_id = @clinic_id AND x.kind = 'notice'
+      AND x.state IN ('unknown', 'needs_person', 'failed', 'refused', 'undelivered', 'expired')
+      AND NOT EXISTS (SELECT 1 FROM deliveries y WHERE y.message_id = x.message_id AND y.clinic_id = x.clinic_id AND y.kind = x.kind AND y.round > x.round)
+) q;
 
 -- name: WorklistTroubled :many
 SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,
        p.name_sealed, k.wrapped, d.name AS doctor_name, a.name AS author_name, b.id AS brief_id, b.body_sealed,
        dl.state AS delivery_state, dl.error_class
-FROM care_team ct
-JOIN messages m ON m.patient_id = ct.patient_id AND m.clinic_id = ct.clinic_id
-JOIN LATERAL (SELECT x.state, x.error_class FROM deliveries x WHERE x.message_id = m.id AND x.clinic_id = m.clinic_id AND x.kind = 'notice'
-              ORDER BY x.round DESC LIMIT 1) dl ON dl.state IN ('unknown', 'needs_person', 'failed', 'refused', 'undelivered', 'expired')
+FROM deliveries dl
+JOIN messages m ON m.id = dl.message_id AND m.clinic_id = dl.clinic_id AND m.status = 'approved'
+JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = @staff_id
 JOIN patients p ON p.id = m.patient_id AND p.clinic_id = m.clinic_id
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
 JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
 JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
 JOIN LATERAL (SELECT br.id, br.body_sealed FROM briefs br WHERE br.message_id = m.id AND br.clinic_id = m.clinic_id ORDER BY br.version DESC LIMIT 1) b ON true
-WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id AND m.status = 'approved'
+WHERE dl.clinic_id = @clinic_id AND dl.kind = 'notice' AND dl.state IN ('unknown', 'needs_person', 'failed', 'refused', 'undelivered', 'expired')
+  AND NOT EXISTS (SELECT 1 FROM deliveries y WHERE y.message_id = dl.message_id AND y.clinic_id = dl.clinic_id AND y.kind = dl.kind AND y.round > dl.round)
 ORDER BY -m.priority, m.updated_at DESC, m.id LIMIT 50;
 
 -- name: MessagesOfPatient :many

@@ -27,6 +27,7 @@ type MessageHead struct {
 	ClinicPhone, ClinicZone string
 	EmergencyLine           string
 	createdAt, updatedAt    time.Time
+	signerID                uuid.UUID
 }
 
 // PatientHead is who the message is for.
@@ -172,7 +173,7 @@ func headOf(m db.MessageGetRow) MessageHead {
 		Author: Person{ID: m.AuthorID, Name: m.AuthorName}, DueAt: m.DueAt, SignedAt: m.SignedAt,
 		ClinicPhone: m.ClinicPhone, ClinicZone: m.ClinicZone, EmergencyLine: m.EmergencyLine, createdAt: m.CreatedAt, updatedAt: m.UpdatedAt}
 	if m.SignerName != nil {
-		h.SignerName, h.SignerRole = *m.SignerName, *m.SignerRole
+		h.signerID, h.SignerName, h.SignerRole = *m.SignerID, *m.SignerName, *m.SignerRole
 	}
 	if m.SignedAt != nil && m.UndoSeconds > 0 {
 		until := m.SignedAt.Add(time.Duration(m.UndoSeconds) * time.Second)

@@ -93,7 +93,7 @@ func (t *tx) viewDeliveries(ctx context.Context, v *MessageView) error {
 	for _, r := range rows {
 		v.Deliveries = append(v.Deliveries, DeliveryView{ID: r.ID, Channel: r.Channel, State: r.State, Words: deliveryWords(r.State, r.ErrorClass),
 			Attempt: int(r.Attempt), At: r.UpdatedAt, Level: deliveryLevel(r.State)})
-		v.CanUndo = r.State == "queued" && r.NextAttemptAt.After(t.at) && v.Message.Status == "approved" && r.Attempt == 0 && t.actor.Can(MessageUndo)
+		v.CanUndo = r.State == "queued" && r.NextAttemptAt.After(t.at) && v.Message.Status == "approved" && r.Attempt == 0 && t.actor.Can(MessageUndo) && v.Message.signerID == t.actor.ID
 		v.UndoUntil = r.NextAttemptAt
 	}
 	page, err := t.PageOfMessage(ctx, db.PageOfMessageParams{MessageID: v.Message.ID, ClinicID: t.clinicID()})

@@ -1,9 +1,11 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,15 +46,13 @@ type Worklist struct {
 	Next    string
 }
 
-// waiting says which statuses wait for a role, and whether only for the person's own messages.
-func waiting(r Role) (statuses []string, mine bool) {
-	switch r {
-	case Doctor, Reviewer:
-		return []string{"in_review"}, false
-	case Staff:
-		return []string{"drafting", "draft_ready", "returned"}, true
-	}
-	return nil, true
+// ownWork are the statuses in which a message waits for its author or its doctor.
+var ownWork = []string{"drafting", "draft_ready", "returned"}
+
+// waiting says what waits for a role: reviews of its care teams, and its own unfinished or undelivered messages.
+func waiting(r Role) (reviews, own bool) {
+	signs := r == Doctor || r == Reviewer
+	return signs, signs || r == Staff
 }
 
 // WorklistShow lists what waits for the actor: for who signs, the reviews of their care teams and their own unfinished
@@ -63,42 +63,76 @@ func (c *Clinic) WorklistShow(ctx context.Context, a Actor, after string) (Workl
 		if !a.Can(PatientList) {
 			return nil
 		}
-		statuses, mine := waiting(a.Role)
-		if w, err = t.worklist(ctx, statuses, mine, after); err != nil || after != "" {
+		reviews, own := waiting(a.Role)
+		statuses, mine := []string{"in_review"}, false
+		if !reviews {
+			statuses, mine = ownWork, true
+		}
+		if w, err = t.worklist(ctx, statuses, mine, after); err != nil {
 			return err
 		}
-		if a.Can(ReviewApprove) {
-			own, err := t.worklist(ctx, []string{"drafting", "draft_ready", "returned"}, true, "")
-			if err != nil {
+		if after == "" {
+			if err := t.besides(ctx, &w, reviews); err != nil {
 				return err
 			}
-			w.Rows = append(w.Rows, own.Rows...)
 		}
-		troubled, err := t.troubled(ctx)
-		w.Rows = append(troubled, w.Rows...)
-		w.Waiting += len(troubled)
-		return err
+		return t.counted(ctx, &w, reviews, own)
 	})
 	return w, err
+}
+
+// besides adds to the first page what waits beside it: a signer's own unfinished messages and what did not arrive.
+// Urgent ones stand first whatever they wait for.
+func (t *tx) besides(ctx context.Context, w *Worklist, reviews bool) error {
+	if reviews {
+		unfinished, err := t.worklist(ctx, ownWork, true, "")
+		if err != nil {
+			return err
+		}
+		w.Rows = append(w.Rows, unfinished.Rows...)
+	}
+	troubled, err := t.troubled(ctx)
+	w.Rows = append(troubled, w.Rows...)
+	slices.SortStableFunc(w.Rows, func(a, b MessageRow) int { return cmp.Compare(b.urgency(), a.urgency()) })
+	return err
+}
+
+func (m MessageRow) urgency() int {
+	switch {
+	case m.RedFlag:
+		return 2
+	case m.Priority == Priorities[urgent]:
+		return 1
+	}
+	return 0
+}
+
+// counted adds how many wait in all, and since when.
+func (t *tx) counted(ctx context.Context, w *Worklist, reviews, own bool) error {
+	n, err := t.WorklistCount(ctx, db.WorklistCountParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Reviews: reviews, Own: own})
+	w.Waiting, w.Oldest = int(n.Waiting), n.Oldest
+	return err
 }
 
 // ReviewList is the worklist of signatures only.
 func (c *Clinic) ReviewList(ctx context.Context, a Actor, after string) (Worklist, error) {
 	var w Worklist
 	err := c.do(ctx, a, ReviewList, Subject{Kind: "worklist"}, func(t *tx) (err error) {
-		w, err = t.worklist(ctx, []string{"in_review"}, false, after)
-		return err
+		if w, err = t.worklist(ctx, []string{"in_review"}, false, after); err != nil {
+			return err
+		}
+		return t.counted(ctx, &w, true, false)
 	})
 	return w, err
 }
 
 // WorklistCount is the number in the navigation. It is asked with every page and leaves no trace.
 func (c *Clinic) WorklistCount(ctx context.Context, a Actor) (int, error) {
-	statuses, mine := waiting(a.Role)
-	if statuses == nil {
+	reviews, own := waiting(a.Role)
+	if !own {
 		return 0, nil
 	}
-	n, err := db.New(c.pool).WorklistCount(ctx, db.WorklistCountParams{ClinicID: a.ClinicID, StaffID: a.ID, Statuses: statuses, Mine: mine})
+	n, err := db.New(c.pool).WorklistCount(ctx, db.WorklistCountParams{ClinicID: a.ClinicID, StaffID: a.ID, Reviews: reviews, Own: own})
 	return int(n.Waiting), err
 }
 
@@ -129,11 +163,6 @@ func (t *tx) worklist(ctx context.Context, statuses []string, mine bool, after s
 		}
 		w.Next = base64.RawURLEncoding.EncodeToString(raw)
 	}
-	n, err := t.WorklistCount(ctx, db.WorklistCountParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Statuses: statuses, Mine: mine})
-	if err != nil {
-		return w, err
-	}
-	w.Waiting, w.Oldest = int(n.Waiting), n.Oldest
 	for _, r := range rows {
 		b := t.c.chest(r.PatientID, r.Wrapped)
 		m := t.row(b, r.PatientID, r.NameSealed, r.BriefID, r.BodySealed)

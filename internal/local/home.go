@@ -131,6 +131,46 @@ func (h *Home) Secret(name string) (string, error) {
 	return secret, os.WriteFile(path, []byte(secret+"\n"), 0o600)
 }
 
+// theirsMark is the file that is there if the last run used a database of the person's.
+const theirsMark = "own-database"
+
+// Keyset names the file of the keyset that runs from this home make once.
+func (h *Home) Keyset() string { return h.Path("keyset") }
+
+// MarkDatabase writes down for a later reset whether a run's database is the person's own.
+func (h *Home) MarkDatabase(theirs bool) error {
+	if theirs {
+		return os.WriteFile(h.Path(theirsMark), nil, 0o600)
+	}
+	if err := os.Remove(h.Path(theirsMark)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// forget removes the home. A keyset that data in the person's own database needs stays, with the mark and the lock; kept names it.
+func (h *Home) forget() (kept string, err error) {
+	for _, path := range []string{h.Keyset(), h.Path(theirsMark)} {
+		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			return "", os.RemoveAll(h.Dir)
+		} else if err != nil {
+			return "", err
+		}
+	}
+	entries, err := os.ReadDir(h.Dir)
+	if err != nil {
+		return "", err
+	}
+	for _, entry := range entries {
+		if path := h.Path(entry.Name()); path != h.Keyset() && entry.Name() != theirsMark && path != h.lock.Name() {
+			if err := os.RemoveAll(path); err != nil {
+				return "", err
+			}
+		}
+	}
+	return h.Keyset(), nil
+}
+
 func randomHex(size int) string {
 	raw := make([]byte, size)
 	_, _ = rand.Read(raw) // never fails: it ends the program instead

@@ -57,7 +57,8 @@ func (l *Local) Kill() {
 	}
 }
 
-// Reset forgets data, keys and logs of earlier runs, and returns the exit code. It refuses while a run goes on.
+// Reset forgets data, keys and logs of earlier runs, and returns the exit code. The keyset stays if the last run sealed data in a
+// database of the person's, which Reset does not touch and nobody could read any more. It refuses while a run goes on.
 func (l *Local) Reset() (code int) { return l.exitCode(l.reset()) }
 
 func (l *Local) reset() error {
@@ -79,10 +80,14 @@ func (l *Local) reset() error {
 	if err := home.Recover(l.console); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(folder); err != nil {
+	kept, err := home.forget()
+	if err != nil {
 		return fmt.Errorf("forgetting %s: %w", folder, err)
 	}
 	l.console.Say("forgot the data, keys and logs in %s", folder)
+	if kept != "" {
+		l.console.Say("kept the keyset, %s: the last run used your own DATABASE_URL, and what it sealed there needs it", kept)
+	}
 	return nil
 }
 

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// startRedis starts a private Redis on a free loopback port and returns its address, password included.
+// startRedis starts a private Redis on a free loopback port and returns its address, password included. The address names the
+// user, because redis-cli would log in with an empty name otherwise.
 func startRedis(ctx context.Context, r *Runner, durability Durability) (string, error) {
 	server := findRedis()
 	if server == "" {
@@ -42,7 +43,7 @@ func startRedis(ctx context.Context, r *Runner, durability Durability) (string, 
 		if err != nil {
 			return "", fmt.Errorf("%w\n%s", err, tailOf(r.home.Path("redis.log")))
 		}
-		return fmt.Sprintf("redis://:%s@127.0.0.1:%s/0", password, port), nil
+		return fmt.Sprintf("redis://default:%s@127.0.0.1:%s/0", password, port), nil
 	}
 }
 

@@ -148,13 +148,16 @@ func (s *run) startSandbox(ctx context.Context) error {
 
 // makeSecrets makes the secrets of this machine once. They stay with the data, which cannot be read without them.
 func (s *run) makeSecrets(ctx context.Context) error {
+	if err := s.home.MarkDatabase(s.env.Has("DATABASE_URL")); err != nil {
+		return err
+	}
 	token, err := s.home.Secret("metrics.token")
 	if err != nil {
 		return err
 	}
 	s.env.Fill("METRICS_TOKEN", token)
 	if !s.env.Has("KEYSET") {
-		path := s.home.Path("keyset")
+		path := s.home.Keyset()
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			if err := s.makeKeyset(ctx, path); err != nil {
 				return err

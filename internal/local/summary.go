@@ -9,12 +9,13 @@ import (
 // people are those whom the sandbox's sign-in page offers, and what each of them is for.
 var people = [][3]string{
 	{"Tom Reyes", "staff", "writes briefs, asks for drafts, submits them"},
-	{"Dr Amara Osei", "doctor", "reviews, approves, signs"},
-	{"Dr Jonas Lindqvist", "doctor", "the second one, for conflicts"},
-	{"Helen Marsh", "reviewer", "reads and comments"},
-	{"Victor Sandoval", "auditor", "reads the audit trail"},
-	{"Ruth Ebbing", "admin", "staff, settings, queue board"},
-	{"Kenji Watts", "ops", "queue board, deliveries"},
+	{"Priya Nair", "staff", "writes briefs, asks for drafts, submits them"},
+	{"Dr Amara Osei", "doctor", "reviews, answers findings, signs"},
+	{"Dr Jonas Lindqvist", "doctor", "reviews, answers findings, signs"},
+	{"Helen Marsh", "reviewer", "signs administrative messages, returns any with a note"},
+	{"Victor Sandoval", "auditor", "nothing to see yet: the ledger comes later"},
+	{"Ruth Ebbing", "admin", "the queue board"},
+	{"Kenji Watts", "ops", "the queue board"},
 }
 
 // summary is what a person needs to know once all stands.

@@ -34,8 +34,8 @@ func startSentry(dsn, env, release string) (flush func(), err error) {
 	return func() { client.Flush(flushTimeout) }, nil
 }
 
-// Capture reports an error to Sentry: its types, its stack and the request id.
-// Its text is reported only where the error promises that it is safe. Without a
+// Capture reports an error to Sentry: its types, its stack, the request id and
+// the tags of WithTags. Its text is reported only where the error promises that it is safe. Without a
 // DSN, and for nil, it does nothing.
 func Capture(ctx context.Context, err error) {
 	if err == nil {
@@ -49,6 +49,7 @@ func Capture(ctx context.Context, err error) {
 	if id := RequestID(ctx); id != "" {
 		hub.Scope().SetTag("request_id", id)
 	}
+	hub.Scope().SetTags(tagsOf(ctx))
 	hub.CaptureException(err)
 }
 
@@ -76,7 +77,7 @@ func (p *panicked) Error() string     { return "panic: " + p.kind }
 func (p *panicked) SafeError() string { return p.Error() }
 
 // tagsToldOut are the tags that hold ids, codes or route patterns.
-var tagsToldOut = []string{"request_id", "route", "deed", "task", "status"}
+var tagsToldOut = []string{"request_id", "route", "deed", "code", "task", "status"}
 
 // scrubEvent makes a new event of what may leave the house. It is a list of
 // what stays, so that what a later sentry-go adds does not leave by itself.
@@ -98,6 +99,7 @@ func scrubEvent(event *sentry.Event, hint *sentry.EventHint) *sentry.Event {
 			out.Tags[name] = value
 		}
 	}
+	out.Fingerprint = fingerprint(hint, out.Tags)
 	for _, crumb := range event.Breadcrumbs {
 		out.Breadcrumbs = append(out.Breadcrumbs, &sentry.Breadcrumb{
 			Type: crumb.Type, Category: crumb.Category, Level: crumb.Level, Timestamp: crumb.Timestamp,

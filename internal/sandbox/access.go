@@ -33,8 +33,12 @@ const (
 // Does says what a person of this role does, for the sign-in page.
 func (p person) Does() string {
 	return map[string]string{
-		"doctor": "reviews and countersigns", "staff": "writes briefs, follows deliveries", "reviewer": "reads and comments",
-		"auditor": "reads the ledger", "admin": "people, rights and limits", "ops": "queues and status",
+		"staff":    "writes briefs, asks for drafts, submits them",
+		"doctor":   "reviews, answers findings, signs",
+		"reviewer": "signs administrative messages, returns any with a note",
+		"auditor":  "nothing to see yet: the ledger comes later",
+		"admin":    "the queue board",
+		"ops":      "the queue board",
 	}[p.Role]
 }
 

@@ -32,7 +32,7 @@ func (w *Worker) draftWrite(ctx context.Context, id uuid.UUID) error {
 	if answer.Code == "" {
 		w.progress(ctx, as, "checking", words)
 	}
-	w.cfg.Log.InfoContext(ctx, "draft attempt", "request", as.RequestID, "attempt", as.Attempt, "model", answer.Model,
+	w.cfg.Log.InfoContext(ctx, "draft attempt", "draft_request", as.RequestID, "attempt", as.Attempt, "model", answer.Model,
 		"code", answer.Code, "tokens", answer.PromptTokens+answer.CompletionTokens)
 	return w.record(ctx, func(ctx context.Context) error { return w.cfg.Clinic.DraftFinish(ctx, actor, as, answer) })
 }

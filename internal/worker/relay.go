@@ -17,6 +17,7 @@ const relayBatch = 200
 // every runs step now and then again each time d has passed, until ctx ends. An error is logged once and then only
 // when it changes, so that an outage is two lines and not two thousand.
 func (w *Worker) every(ctx context.Context, d time.Duration, name string, step func(context.Context) error) {
+	ctx = w.cfg.Tag(ctx, map[string]string{"task": name})
 	ticker := time.NewTicker(d)
 	defer ticker.Stop()
 	last := ""
@@ -42,13 +43,13 @@ func (w *Worker) every(ctx context.Context, d time.Duration, name string, step f
 func (w *Worker) guarded(ctx context.Context, step func(context.Context) error) (code string) {
 	defer func() {
 		if v := recover(); v != nil {
-			w.cfg.Recover(ctx, v)
+			w.cfg.Recover(w.coded(ctx, "panic"), v)
 			code = "panic"
 		}
 	}()
 	if err := step(ctx); err != nil {
 		if clinic.KindOf(err) == clinic.Internal {
-			w.cfg.Report(ctx, err)
+			w.cfg.Report(w.coded(ctx, codeOf(err)), err)
 		}
 		return codeOf(err)
 	}

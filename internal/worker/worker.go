@@ -45,6 +45,8 @@ type Config struct {
 	// Report hears of errors that nobody foresaw, Recover of panics, in the deferred call itself. Both may be nil.
 	Report  func(ctx context.Context, err error)
 	Recover func(ctx context.Context, v any)
+	// Tag gives the context of Report and Recover the task's kind (task) and the error's code (code). It may be nil.
+	Tag func(ctx context.Context, tags map[string]string) context.Context
 }
 
 // Worker runs until its context ends. Make one by New.
@@ -79,6 +81,9 @@ func New(cfg Config) (*Worker, error) {
 	}
 	if cfg.Recover == nil {
 		cfg.Recover = func(context.Context, any) {}
+	}
+	if cfg.Tag == nil {
+		cfg.Tag = func(ctx context.Context, _ map[string]string) context.Context { return ctx }
 	}
 	w := &Worker{cfg: cfg, queue: NewQueue(cfg.Redis), stopping: context.Background(), outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "countersign_delivery_attempts_total", Help: "Attempts at a provider by what they came to."}, []string{"provider", "class"})}
@@ -155,9 +160,10 @@ func (f fault) SafeError() string { return string(f) }
 func (w *Worker) task(handle func(context.Context, uuid.UUID) error) asynq.HandlerFunc {
 	return func(ctx context.Context, t *asynq.Task) (err error) {
 		started := time.Now()
+		ctx = w.cfg.Tag(ctx, map[string]string{"task": t.Type()})
 		defer func() {
 			if v := recover(); v != nil {
-				w.cfg.Recover(ctx, v)
+				w.cfg.Recover(w.coded(ctx, "panic"), v)
 				err = fault("panic")
 			}
 			if w.cfg.Metrics != nil {
@@ -170,12 +176,17 @@ func (w *Worker) task(handle func(context.Context, uuid.UUID) error) asynq.Handl
 		}
 		if err := handle(ctx, id); err != nil {
 			if clinic.KindOf(err) == clinic.Internal {
-				w.cfg.Report(ctx, err)
+				w.cfg.Report(w.coded(ctx, codeOf(err)), err)
 			}
 			return fault(codeOf(err))
 		}
 		return nil
 	}
+}
+
+// coded is ctx with an error's code, for the reporter.
+func (w *Worker) coded(ctx context.Context, code string) context.Context {
+	return w.cfg.Tag(ctx, map[string]string{"code": code})
 }
 
 func codeOf(err error) string {
