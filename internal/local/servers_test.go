@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // startServers starts both as a run does, and returns their addresses and processes.
@@ -53,7 +55,7 @@ func redisSays(t *testing.T, address, command string) string {
 	}
 	defer conn.Close()
 	password, _ := parsed.User.Password()
-	fmt.Fprintf(conn, "AUTH %s\r\n%s\r\nQUIT\r\n", password, command)
+	fmt.Fprintf(conn, "AUTH %q %s\r\n%s\r\nQUIT\r\n", parsed.User.Username(), password, command) // as redis-cli -u does
 	var lines []string
 	for scanner := bufio.NewScanner(conn); scanner.Scan(); {
 		lines = append(lines, scanner.Text())
@@ -62,6 +64,20 @@ func redisSays(t *testing.T, address, command string) string {
 		t.Fatalf("redis answers %q", lines)
 	}
 	return lines[len(lines)-2] // the last is QUIT's
+}
+
+// takesGoRedis fails unless the library that the product uses can log in at the same address.
+func takesGoRedis(t *testing.T, address string) {
+	t.Helper()
+	options, err := redis.ParseURL(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	defer client.Close()
+	if err := client.Ping(t.Context()).Err(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestServersKeepTheirData(t *testing.T) {
@@ -84,6 +100,7 @@ func TestServersKeepTheirData(t *testing.T) {
 		t.Error(err)
 	}
 	redisSays(t, redis, "SET word kept")
+	takesGoRedis(t, redis)
 	for setting, want := range map[string]string{"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"} {
 		if got := redisSays(t, redis, "CONFIG GET "+setting); got != want {
 			t.Errorf("redis has %s %s, want %s", setting, got, want)

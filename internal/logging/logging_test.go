@@ -121,11 +121,11 @@ func TestDangerousAttributesAreRedacted(t *testing.T) {
 func TestUsefulAttributesStay(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	discard(&out).Info("send", "delivery", "0193-a", "route", "/m/:token", "prompt_tokens", 412, "phone", 3, "took", time.Second,
+	discard(&out).Info("send", "delivery", "0193-a", "draft_request", "0193-b", "route", "/m/:token", "prompt_tokens", 412, "phone", 3, "took", time.Second,
 		"err", fmt.Errorf("claim: %w", &pgconn.PgError{Severity: "ERROR", Code: "23505", Message: "duplicate"}),
 		"cause", &url.Error{Op: "Post", URL: "https://api.example/x", Err: context.DeadlineExceeded})
 	got := lines(t, &out)[0]
-	for key, want := range map[string]any{"msg": "send", "delivery": "0193-a", "route": "/m/:token", "prompt_tokens": 412.0, "phone": 3.0,
+	for key, want := range map[string]any{"msg": "send", "delivery": "0193-a", "draft_request": "0193-b", "route": "/m/:token", "prompt_tokens": 412.0, "phone": 3.0,
 		"took": float64(time.Second), "err": "claim: database error 23505", "cause": "post: context deadline exceeded"} {
 		if got[key] != want {
 			t.Errorf("%s is %v, want %v", key, got[key], want)

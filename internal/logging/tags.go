@@ -10,24 +10,26 @@ import (
 
 type tagsKey struct{}
 
-// tagsTaken are the keys of WithTags: a route's pattern such as /m/:token, the
-// name of a deed, an error's code, and the kind of a worker's task.
-var tagsTaken = []string{"route", "deed", "code", "task"}
+// tagShapes are the keys of WithTags and what their values look like: a route's
+// pattern such as /m/:token or «GET /m/{token}»; for the others a code in small
+// letters.
+var tagShapes = map[string]*regexp.Regexp{"route": routeShape, "deed": codeShape, "code": codeShape, "task": codeShape}
 
-// tagShape is what a pattern, a name or a code looks like: no words beside each
-// other except a method before a route, and at most 120 characters.
-var tagShape = regexp.MustCompile(`^([A-Z]{3,7} )?[A-Za-z0-9_.:/*{}-]{1,112}$`)
+var (
+	routeShape = regexp.MustCompile(`^([A-Z]{3,7} )?/[A-Za-z0-9_.:/*{}-]{0,120}$`)
+	codeShape  = regexp.MustCompile(`^[a-z0-9_.:-]{1,60}$`)
+)
 
 // WithTags returns a context whose reports say where an error came up. Taken are
 // route (the pattern, never the path), deed, code and task (its kind, never its
-// id); other keys, and values that do not look like a pattern, a name or a code,
-// are left out. Tags that the context has already stay unless they are given
+// id); other keys, and values that do not look like a pattern or a code in small
+// letters, are left out. Tags that the context has already stay unless they are given
 // anew. Log lines do not carry them.
 func WithTags(ctx context.Context, tags map[string]string) context.Context {
 	all := map[string]string{}
 	maps.Copy(all, tagsOf(ctx))
-	for _, key := range tagsTaken {
-		if value := tags[key]; tagShape.MatchString(value) {
+	for key, shape := range tagShapes {
+		if value := tags[key]; shape.MatchString(value) {
 			all[key] = value
 		}
 	}

@@ -53,6 +53,21 @@ func TestSignInGivesARealToken(t *testing.T) {
 	}
 }
 
+// The page promises of each role only what the product has.
+func TestSignInPageSaysWhatEachRoleDoes(t *testing.T) {
+	t.Parallel()
+	_, page := newWorld(t).localhost("/sign-in")
+	for does, people := range map[string]int{
+		"writes briefs, asks for drafts, submits them": 2, "reviews, answers findings, signs": 2,
+		"signs administrative messages, returns any with a note": 1, "nothing to see yet: the ledger comes later": 1,
+		"the queue board": 2, "not known to the clinic": 1,
+	} {
+		if n := strings.Count(page, ">"+does+"<"); n != people {
+			t.Errorf("%q is said of %d people, want %d", does, n, people)
+		}
+	}
+}
+
 func TestBadTokensAreBad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

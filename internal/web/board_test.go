@@ -37,6 +37,12 @@ func TestQueueBoard(t *testing.T) {
 	batch.Header.Set("Content-Type", "application/json")
 	admin.wants(admin.do(batch), 200, `the board{"task_ids":[]}`)
 	staff.wants(staff.get("/ops/queues"), 403, "Your role does not include this")
+	if n := s.world.Count(t, "SELECT count(*) FROM audit_events WHERE deed = 'queue.operate' AND outcome = 'done' AND detail->>'act' LIKE 'POST /api/queues/x%'"); n != 2 {
+		t.Errorf("%d acts on the board are on the trail", n)
+	}
+	if n := s.world.Count(t, "SELECT count(*) FROM audit_events WHERE deed = 'queue.view' AND outcome = 'done'"); n != 2 {
+		t.Errorf("%d looks at the board are on the trail: one a session is due", n)
+	}
 	if n := s.world.Count(t, "SELECT count(*) FROM audit_events WHERE deed LIKE 'queue.%' AND outcome = 'refused'"); n != 2 {
 		t.Errorf("%d refusals on the trail", n)
 	}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -28,12 +29,16 @@ func TestPanic(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.config.Senders = map[string]clinic.Sender{"email": &broken{}, "sms": &broken{}}
-	recovered := make(chan any, 4)
-	w.config.Recover = func(_ context.Context, v any) { recovered <- v }
+	recovered, tagged := make(chan any, 4), make(chan map[string]string, 4)
+	w.config.Recover = func(ctx context.Context, v any) { tagged <- tagsOf(ctx); recovered <- v }
+	w.config.Tag = tag
 	w.start(t)
 	id := w.Approved(t, w.Patient, "email")
 	if v := <-recovered; v == nil {
 		t.Error("the panic was not reported")
+	}
+	if got := <-tagged; got["task"] != string(clinic.DeliverySend) || got["code"] != "panic" {
+		t.Errorf("the report is tagged %v", got)
 	}
 	eventually(t, "the task waits for its retry", func() bool {
 		tasks, err := asynq.NewInspectorFromRedisClient(w.redis).ListRetryTasks(deliverQueue)
@@ -42,6 +47,50 @@ func TestPanic(t *testing.T) {
 	w.redisHoldsNothingOf(t, "mail.example", "cannot send")
 	if !w.state(t, id, "sending") {
 		t.Error("an attempt that may have gone out is not held by its lease")
+	}
+}
+
+type tagsKey struct{}
+
+// tag keeps what a report would carry.
+func tag(ctx context.Context, tags map[string]string) context.Context {
+	all := maps.Clone(tags)
+	for key, value := range tagsOf(ctx) {
+		if all[key] == "" {
+			all[key] = value
+		}
+	}
+	return context.WithValue(ctx, tagsKey{}, all)
+}
+
+func tagsOf(ctx context.Context) map[string]string {
+	tags, _ := ctx.Value(tagsKey{}).(map[string]string)
+	return tags
+}
+
+// An error that nobody foresaw is reported with the task's kind and the code, by the handlers and by the loops.
+func TestReportsAreTagged(t *testing.T) {
+	t.Parallel()
+	reported := make(chan map[string]string, 1)
+	w := newWorld(t)
+	w.config.Tag = tag
+	w.config.Report = func(ctx context.Context, _ error) { reported <- tagsOf(ctx) }
+	one, err := New(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unforeseen := errors.New("unforeseen")
+	task := asynq.NewTask(string(clinic.DraftWrite), []byte(`{"v":1,"id":"`+uuid.Must(uuid.NewV7()).String()+`"}`))
+	if err := one.task(func(context.Context, uuid.UUID) error { return unforeseen })(context.Background(), task); err == nil || err.Error() != "internal" {
+		t.Errorf("the task ended by %v", err)
+	}
+	if got := <-reported; got["task"] != string(clinic.DraftWrite) || got["code"] != "internal" {
+		t.Errorf("the task's report is tagged %v", got)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	one.every(ctx, time.Hour, "relay", func(context.Context) error { stop(); return unforeseen })
+	if got := <-reported; got["task"] != "relay" || got["code"] != "internal" {
+		t.Errorf("the relay's report is tagged %v", got)
 	}
 }
 

@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +117,9 @@ func TestNotSentIsTriedAgainLater(t *testing.T) {
 func TestDraftWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.start(t)
+	var log bytes.Buffer
+	w.config.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	stop := w.start(t)
 	ctx := context.Background()
 	id, err := w.Clinic.BriefCreate(ctx, w.Staff, w.Brief(w.Patient, "email"))
 	if err != nil {
@@ -125,6 +129,8 @@ func TestDraftWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the draft is ready", func() bool { return w.Show(t, w.Staff, id).Message.Status == "draft_ready" })
+	stop()
+	w.logTellsTheRequest(t, log.String(), id)
 	if v := w.Show(t, w.Staff, id); !strings.Contains(v.Text.Reveal(), "Delgado") || strings.Contains(v.Text.Reveal(), "[[") {
 		t.Error("the names are not back in the draft")
 	}
@@ -132,6 +138,17 @@ func TestDraftWrite(t *testing.T) {
 		t.Error("the cost was not kept")
 	}
 	w.redisHoldsNothingOf(t, "Delgado", "losartan", "1967", "20441", "cough")
+}
+
+// logTellsTheRequest: the line of an attempt names the draft request, under a key that the log does not redact.
+func (w *world) logTellsTheRequest(t *testing.T, log string, message uuid.UUID) {
+	t.Helper()
+	_, rest, _ := strings.Cut(log, `"draft_request":"`)
+	name, _, _ := strings.Cut(rest, `"`)
+	request, err := uuid.Parse(name)
+	if err != nil || w.Count(t, "SELECT count(*) FROM draft_requests WHERE id = $1 AND message_id = $2", request, message) != 1 {
+		t.Errorf("the log does not name the draft request:\n%s", log)
+	}
 }
 
 // A worker that is asked to stop in the middle of a draft gives it back at once, with what it cost, and the next one
