@@ -28,7 +28,7 @@ SELECT * FROM deliveries WHERE provider = @provider AND provider_id = @provider_
 
 -- name: DeliveryMove :execrows
 UPDATE deliveries SET state = @state, rev = rev + 1, lease_until = NULL, next_attempt_at = @next_attempt_at, enqueued_at = @enqueued_at,
-    provider = @provider, provider_id = @provider_id, error_class = @error_class, updated_at = @at
+    provider = @provider, provider_id = @provider_id, error_class = @error_class, resends = @resends, marked_sent_by = @marked_sent_by, updated_at = @at
 WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
 
 -- name: DeliveryNote :exec
@@ -60,6 +60,24 @@ WHERE delivery_id = @delivery_id AND clinic_id = @clinic_id AND attempt = @attem
 -- name: DeliveriesExpiredLease :many
 SELECT * FROM deliveries WHERE state = 'sending' AND lease_until < @at ORDER BY lease_until LIMIT @row_limit FOR UPDATE SKIP LOCKED;
 
+-- name: DeliveriesUnknown :many
+WITH asked AS (
+    UPDATE deliveries SET lease_until = @again
+    WHERE (id, clinic_id) IN (
+        SELECT d.id, d.clinic_id FROM deliveries d
+        WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= @at)
+        ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
+    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
+SELECT a.*, k.wrapped, t.started_at, t.finished_at FROM asked a
+JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
+JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt;
+
+-- name: DeliveryLockIn :one
+SELECT * FROM deliveries WHERE id = @id AND clinic_id = @clinic_id FOR UPDATE;
+
+-- name: DeliveryMessage :one
+SELECT message_id FROM deliveries WHERE id = @id AND clinic_id = @clinic_id AND message_id IS NOT NULL;
+
 -- name: EventAppend :execrows
 INSERT INTO delivery_events (id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at)
 VALUES (@id, @clinic_id, @delivery_id, @provider, @event_key, @provider_id, @state, @code, @happened_at, @received_at)
@@ -84,5 +102,7 @@ SELECT * FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_
 SELECT * FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_id AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE;
 
 -- name: DeliverySteps :many
-SELECT at, subject_id, rev, detail FROM audit_events
-WHERE clinic_id = @clinic_id AND subject_id = ANY(@ids::uuid[]) AND rev IS NOT NULL AND outcome = 'done' AND at > @since ORDER BY at, rev;
+SELECT e.at, e.subject_id, e.rev, e.detail, e.deed, coalesce(s.name, '')::text AS person FROM audit_events e
+LEFT JOIN staff s ON s.id = e.actor_id AND s.clinic_id = e.clinic_id AND e.actor_kind = 'person'
+WHERE e.clinic_id = @clinic_id AND e.subject_id = ANY(@ids::uuid[]) AND e.rev IS NOT NULL AND e.outcome = 'done' AND e.at > @since
+ORDER BY e.at, e.rev;

@@ -25,6 +25,7 @@ type Times struct {
 	ProviderTime time.Duration // how long one HTTP attempt may take
 	StartWindow  time.Duration // how long after the claim an attempt may still begin
 	Reenqueue    time.Duration // how long a dispatched row may lie before it is dispatched again
+	LookupGrace  time.Duration // how long evidence may take before an unknown delivery comes to a person
 	DraftLease   time.Duration
 	Proof        time.Duration // how long every answer to a patient's proof takes
 }
@@ -32,7 +33,7 @@ type Times struct {
 // DefaultTimes are those of DELIVERY.
 func DefaultTimes() Times {
 	return Times{Lease: 90 * time.Second, ProviderTime: 20 * time.Second, StartWindow: 15 * time.Second,
-		Reenqueue: time.Minute, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
+		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
 }
 
 // Config is what Open needs. Nudge and Announce may be nil; both are best effort and run after the commit.
@@ -99,7 +100,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 3
+const SchemaVersion = 4
 
 // Ready says whether Postgres answers and its migrations are at least ours.
 func (c *Clinic) Ready(ctx context.Context) error {

@@ -83,6 +83,11 @@ const (
 	DeliverySweep   Deed = "delivery.sweep"
 	DeliveryReceive Deed = "delivery.receive"
 
+	DeliveryReconcile Deed = "delivery.reconcile"
+	DeliverySettle    Deed = "delivery.settle"
+	DeliveryResend    Deed = "delivery.resend"
+	DeliveryMarkSent  Deed = "delivery.mark-sent"
+
 	SettingsShow Deed = "settings.show"
 	SettingsEdit Deed = "settings.edit"
 
@@ -145,7 +150,9 @@ var policy = map[Deed]rule{
 	MessageWithdraw: {Doctor: Team},
 
 	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
+	DeliveryReconcile: worker, DeliverySettle: worker,
 	DeliveryReceive: {RoleProvider: Everything},
+	DeliveryResend:  writers, DeliveryMarkSent: writers,
 
 	SettingsShow: {Doctor: Own}, SettingsEdit: {Doctor: Own},
 

@@ -9,10 +9,10 @@ import (
 	"countersign/internal/clinictest"
 )
 
-// things are what the deeds of the table below are done to: one patient and one message of the World.
+// things are what the deeds of the table below are done to: one patient, one message of the World, and one notice.
 type things struct {
-	patient, message, doctor uuid.UUID
-	version                  int
+	patient, message, doctor, delivery uuid.UUID
+	version                            int
 }
 
 // act is one public method as a person calls it. scoped acts are done to one patient's records.
@@ -135,6 +135,14 @@ func decidingActs() []act {
 		{"MessageWithdraw", clinic.MessageWithdraw, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			return c.MessageWithdraw(ctx, a, x.message, x.version)
 		}},
+		{"DeliveryResend", clinic.DeliveryResend, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DeliveryResend(ctx, a, x.delivery, 1)
+			return err
+		}},
+		{"DeliveryMarkSent", clinic.DeliveryMarkSent, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DeliveryMarkSent(ctx, a, x.delivery, 1)
+			return err
+		}},
 	}
 }
 
@@ -149,6 +157,13 @@ func machineActs(w *clinictest.World) []act {
 			return c.DeliveryRecord(ctx, a, &clinic.Parcel{DeliveryID: x.message}, "x", clinic.Outcome{})
 		}},
 		{"DeliverySweep", clinic.DeliverySweep, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.DeliverySweep(ctx, a); return err }},
+		{"DeliveryReconcile", clinic.DeliveryReconcile, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.DeliveryReconcile(ctx, a, 1)
+			return err
+		}},
+		{"DeliverySettle", clinic.DeliverySettle, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.DeliverySettle(ctx, a, clinic.Unknown{DeliveryID: x.message}, clinic.Found{})
+		}},
 		{"DeliveryReceive", clinic.DeliveryReceive, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.DeliveryReceive(ctx, a, nil) }},
 		{"DraftClaim", clinic.DraftClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DraftClaim(ctx, a, x.message)

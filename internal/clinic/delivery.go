@@ -82,6 +82,8 @@ type move struct {
 	provider   string
 	providerID string
 	next       time.Time // for queued: when to try again
+	resends    int32     // 1 when a person sends again what may have been sent
+	markedBy   *uuid.UUID
 }
 
 // moveDelivery takes one edge and writes its event. Error text is never erased by later news: an empty code keeps the old one.
@@ -93,7 +95,8 @@ func (t *tx) moveDelivery(ctx context.Context, d db.Delivery, mv move) error {
 		return now
 	}
 	p := db.DeliveryMoveParams{State: mv.to, NextAttemptAt: d.NextAttemptAt, EnqueuedAt: d.EnqueuedAt, Provider: keep(mv.provider, d.Provider),
-		ProviderID: keep(mv.providerID, d.ProviderID), ErrorClass: keep(mv.code, d.ErrorClass), At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: d.Rev}
+		ProviderID: keep(mv.providerID, d.ProviderID), ErrorClass: keep(mv.code, d.ErrorClass), Resends: d.Resends + mv.resends,
+		MarkedSentBy: cmp.Or(mv.markedBy, d.MarkedSentBy), At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: d.Rev}
 	if mv.to == "queued" {
 		p.NextAttemptAt, p.EnqueuedAt = mv.next, nil
 	}

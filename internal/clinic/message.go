@@ -25,9 +25,11 @@ type DeliveryView struct {
 	ID             uuid.UUID
 	Channel, State string
 	Words          string
-	Attempt        int
+	Attempt, Rev   int
 	At             time.Time
 	Level          string
+	CanSettle      bool // a person has to decide, and the actor may
+	CanResend      bool // and its time is not over
 }
 
 // NoteView is what a reviewer wrote on returning a draft.
@@ -91,8 +93,10 @@ func (t *tx) viewDeliveries(ctx context.Context, v *MessageView) error {
 		return err
 	}
 	for _, r := range rows {
+		settle := r.State == "needs_person" && t.actor.Can(DeliveryMarkSent)
 		v.Deliveries = append(v.Deliveries, DeliveryView{ID: r.ID, Channel: r.Channel, State: r.State, Words: deliveryWords(r.State, r.ErrorClass),
-			Attempt: int(r.Attempt), At: r.UpdatedAt, Level: deliveryLevel(r.State)})
+			Attempt: int(r.Attempt), Rev: int(r.Rev), At: r.UpdatedAt, Level: deliveryLevel(r.State), CanSettle: settle,
+			CanResend: settle && v.Message.Status == "approved" && r.NotAfter.After(t.at) && t.actor.Can(DeliveryResend)})
 		v.CanUndo = r.State == "queued" && r.NextAttemptAt.After(t.at) && v.Message.Status == "approved" && r.Attempt == 0 && t.actor.Can(MessageUndo) && v.Message.signerID == t.actor.ID
 		v.UndoUntil = r.NextAttemptAt
 	}
@@ -145,13 +149,14 @@ func (c *Clinic) MessageUndo(ctx context.Context, a Actor, id uuid.UUID, version
 	})
 }
 
-// cancelNotice stops a notice that is still queued, or says that it is too late.
+// cancelNotice stops a notice that is still queued, or says that it is too late. One that waits to be sent again may have
+// been sent before: it is not called cancelled here, and after a withdrawal the claim finds it so.
 func (t *tx) cancelNotice(ctx context.Context, message uuid.UUID) error {
 	d, err := t.DeliveryOfMessage(ctx, db.DeliveryOfMessageParams{MessageID: &message, ClinicID: t.clinicID()})
 	if err != nil {
 		return found(err)
 	}
-	if d.State != "queued" {
+	if d.State != "queued" || d.Resends > 0 {
 		return refuse(Conflict, "too_late", "The notice is already on its way, so this cannot be undone. You can withdraw the message: its page will then say so.")
 	}
 	return t.moveDelivery(ctx, d, move{to: "cancelled", code: d.ErrorClass})

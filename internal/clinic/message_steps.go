@@ -109,6 +109,9 @@ func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
 		if deliveryLevel(d.To) == "stop" {
 			s.Level = "stop"
 		}
+		if title := decisionTitle(Deed(r.Deed)); title != "" {
+			s.Title, s.By = title, r.Person
+		}
 		if d.To == "opened" || d.To == "acknowledged" {
 			s.Kind, s.By = "page", "the patient"
 		}

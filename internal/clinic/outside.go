@@ -59,6 +59,40 @@ type Receipt struct {
 	At         time.Time
 }
 
+// Unknown is a delivery of which nobody knows whether it was sent, with what its provider can be asked by. It lives in
+// memory only.
+type Unknown struct {
+	DeliveryID uuid.UUID // SendGrid's custom argument "d", and the end of Twilio's callback address
+	Attempt    int
+	Channel    string    // email or sms
+	To, Body   Text      // both empty when the row does not open
+	Since      time.Time // when its attempt began
+	Until      time.Time // when its attempt ended, or was given up
+	clinicID   uuid.UUID
+}
+
+// What a look-up found.
+const (
+	FoundAccepted  = "accepted"
+	FoundNothing   = "not_found"
+	FoundCannotAsk = "cannot_ask" // no answer, or the provider offers no such question
+)
+
+// Found is what an adapter learnt from one look-up.
+type Found struct {
+	Class      string
+	Provider   string
+	ProviderID string // with FoundAccepted
+	State      string // with FoundAccepted: how far it has come since, in our states; may be empty
+	Code       string // a word or a number, never text: why nobody could be asked, or why it did not arrive
+	Conclusive bool   // with FoundNothing: it was not taken, and never will be. Such a delivery is sent again
+}
+
+// Finder asks one provider whether it took a delivery: one HTTP attempt, which changes nothing there.
+type Finder interface {
+	Find(ctx context.Context, u Unknown) Found
+}
+
 // Assignment is one claimed draft request. The pseudonyms in its prompt never leave memory.
 type Assignment struct {
 	RequestID    uuid.UUID

@@ -68,7 +68,11 @@ settings.edit     doctor
 delivery.claim    worker
 delivery.record   worker
 delivery.sweep    worker
+delivery.reconcile worker
+delivery.settle   worker
 delivery.receive  provider
+delivery.resend   staff reviewer doctor
+delivery.mark-sent staff reviewer doctor
 draft.claim       worker
 draft.finish      worker
 consent.reply     provider

@@ -14,7 +14,7 @@ func TestScope(t *testing.T) {
 	w := clinictest.New(t)
 	n := w.Neighbour(t)
 	x := things{patient: w.Patient, message: w.Submitted(t, w.Patient, "email"), doctor: n.Doctor.ID}
-	x.version = version(t, w, x.message)
+	x.version, x.delivery = version(t, w, x.message), deliveryOf(t, w, w.Approved(t, w.Patient, "email"))
 	before := records(t, w)
 	for name, a := range map[string]clinic.Actor{"another team": w.Doctor2, "another clinic": n.Doctor} {
 		for _, act := range acts(w) {

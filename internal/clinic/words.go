@@ -13,6 +13,11 @@ func stepTitle(state string) string {
 	}[state]
 }
 
+// decisionTitle is the step of a delivery that a person settled.
+func decisionTitle(deed Deed) string {
+	return map[Deed]string{DeliveryResend: "To be sent again, by decision of", DeliveryMarkSent: "Recorded as sent, on the word of"}[deed]
+}
+
 // deliveryLevel is how a state looks: done, live, stop, or quiet.
 func deliveryLevel(state string) string {
 	switch state {
@@ -56,6 +61,8 @@ var codes = map[string]string{
 	"timeout":         "The provider did not answer in time.",
 	"reset":           "The connection broke after the request had gone out.",
 	"unreadable":      "The provider's answer could not be read.",
+	"not_found":       "The provider was asked and does not have it.",
+	"cannot_ask":      "The provider cannot be asked about it.",
 	"lease_expired":   "The worker stopped in the middle.",
 	"opted_out":       "The patient has opted out of this address.",
 	"contact_changed": "The patient's address was changed after signing.",

@@ -103,7 +103,7 @@ type Times struct {
 	Reenqueue       time.Duration `env:"REENQUEUE" envDefault:"60s"`        // when a queued row is handed to the queue again
 	RelayEvery      time.Duration `env:"RELAY_EVERY" envDefault:"1s"`       // between two looks at what is due
 	NudgeTimeout    time.Duration `env:"NUDGE_TIMEOUT" envDefault:"300ms"`  // the best-effort enqueue after a commit
-	ReconcileEvery  time.Duration `env:"RECONCILE_EVERY" envDefault:"15s"`  // between two looks for expired leases
+	ReconcileEvery  time.Duration `env:"RECONCILE_EVERY" envDefault:"15s"`  // between two looks for expired leases, and at what is unknown
 	LookupGrace     time.Duration `env:"LOOKUP_GRACE" envDefault:"15m"`     // how long evidence may take before a person is asked
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }

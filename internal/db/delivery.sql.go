@@ -103,7 +103,7 @@ func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([
 }
 
 const deliveriesExpiredLease = `-- name: DeliveriesExpiredLease :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
 `
 
 type DeliveriesExpiredLeaseParams struct {
@@ -149,6 +149,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 			&i.MarkedSentBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Resends,
 		); err != nil {
 			return nil, err
 		}
@@ -161,7 +162,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 }
 
 const deliveriesOfMessage = `-- name: DeliveriesOfMessage :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
 `
 
 type DeliveriesOfMessageParams struct {
@@ -207,6 +208,70 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 			&i.MarkedSentBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Resends,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveriesUnknown = `-- name: DeliveriesUnknown :many
+WITH asked AS (
+    UPDATE deliveries SET lease_until = $1
+    WHERE (id, clinic_id) IN (
+        SELECT d.id, d.clinic_id FROM deliveries d
+        WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= $2)
+        ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
+SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.recipient_sealed, a.body_sealed, k.wrapped, t.started_at, t.finished_at FROM asked a
+JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
+JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+`
+
+type DeliveriesUnknownParams struct {
+	Again    *time.Time
+	At       *time.Time
+	RowLimit int32
+}
+
+type DeliveriesUnknownRow struct {
+	ID              uuid.UUID
+	ClinicID        uuid.UUID
+	PatientID       uuid.UUID
+	Channel         string
+	Attempt         int32
+	RecipientSealed seal.Sealed
+	BodySealed      seal.Sealed
+	Wrapped         []byte
+	StartedAt       time.Time
+	FinishedAt      *time.Time
+}
+
+func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownParams) ([]DeliveriesUnknownRow, error) {
+	rows, err := q.db.Query(ctx, deliveriesUnknown, arg.Again, arg.At, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeliveriesUnknownRow{}
+	for rows.Next() {
+		var i DeliveriesUnknownRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.ClinicID,
+			&i.PatientID,
+			&i.Channel,
+			&i.Attempt,
+			&i.RecipientSealed,
+			&i.BodySealed,
+			&i.Wrapped,
+			&i.StartedAt,
+			&i.FinishedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -221,7 +286,7 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 const deliveryClaim = `-- name: DeliveryClaim :one
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = $1, updated_at = $2
 WHERE id = $3 AND clinic_id = $4 AND state = 'queued' AND next_attempt_at <= $2
-RETURNING id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at
+RETURNING id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends
 `
 
 type DeliveryClaimParams struct {
@@ -268,6 +333,7 @@ func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (D
 		&i.MarkedSentBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Resends,
 	)
 	return i, err
 }
@@ -389,7 +455,7 @@ func (q *Queries) DeliveryCreate(ctx context.Context, arg DeliveryCreateParams) 
 }
 
 const deliveryLock = `-- name: DeliveryLock :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at FROM deliveries WHERE id = $1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, error) {
@@ -424,12 +490,13 @@ func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, err
 		&i.MarkedSentBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Resends,
 	)
 	return i, err
 }
 
 const deliveryLockByProviderID = `-- name: DeliveryLockByProviderID :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at FROM deliveries WHERE provider = $1 AND provider_id = $2 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE provider = $1 AND provider_id = $2 FOR UPDATE
 `
 
 type DeliveryLockByProviderIDParams struct {
@@ -469,14 +536,77 @@ func (q *Queries) DeliveryLockByProviderID(ctx context.Context, arg DeliveryLock
 		&i.MarkedSentBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Resends,
 	)
 	return i, err
 }
 
+const deliveryLockIn = `-- name: DeliveryLockIn :one
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
+`
+
+type DeliveryLockInParams struct {
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+}
+
+func (q *Queries) DeliveryLockIn(ctx context.Context, arg DeliveryLockInParams) (Delivery, error) {
+	row := q.db.QueryRow(ctx, deliveryLockIn, arg.ID, arg.ClinicID)
+	var i Delivery
+	err := row.Scan(
+		&i.ID,
+		&i.ClinicID,
+		&i.PatientID,
+		&i.MessageID,
+		&i.MessageVersion,
+		&i.Kind,
+		&i.Round,
+		&i.Channel,
+		&i.ContactID,
+		&i.Priority,
+		&i.RecipientSealed,
+		&i.RecipientIndex,
+		&i.BodySealed,
+		&i.Mac,
+		&i.State,
+		&i.Attempt,
+		&i.Rev,
+		&i.LeaseUntil,
+		&i.NextAttemptAt,
+		&i.NotAfter,
+		&i.EnqueuedAt,
+		&i.Dispatch,
+		&i.Provider,
+		&i.ProviderID,
+		&i.ErrorClass,
+		&i.MarkedSentBy,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Resends,
+	)
+	return i, err
+}
+
+const deliveryMessage = `-- name: DeliveryMessage :one
+SELECT message_id FROM deliveries WHERE id = $1 AND clinic_id = $2 AND message_id IS NOT NULL
+`
+
+type DeliveryMessageParams struct {
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+}
+
+func (q *Queries) DeliveryMessage(ctx context.Context, arg DeliveryMessageParams) (*uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, deliveryMessage, arg.ID, arg.ClinicID)
+	var message_id *uuid.UUID
+	err := row.Scan(&message_id)
+	return message_id, err
+}
+
 const deliveryMove = `-- name: DeliveryMove :execrows
 UPDATE deliveries SET state = $1, rev = rev + 1, lease_until = NULL, next_attempt_at = $2, enqueued_at = $3,
-    provider = $4, provider_id = $5, error_class = $6, updated_at = $7
-WHERE id = $8 AND clinic_id = $9 AND rev = $10
+    provider = $4, provider_id = $5, error_class = $6, resends = $7, marked_sent_by = $8, updated_at = $9
+WHERE id = $10 AND clinic_id = $11 AND rev = $12
 `
 
 type DeliveryMoveParams struct {
@@ -486,6 +616,8 @@ type DeliveryMoveParams struct {
 	Provider      string
 	ProviderID    string
 	ErrorClass    string
+	Resends       int32
+	MarkedSentBy  *uuid.UUID
 	At            time.Time
 	ID            uuid.UUID
 	ClinicID      uuid.UUID
@@ -500,6 +632,8 @@ func (q *Queries) DeliveryMove(ctx context.Context, arg DeliveryMoveParams) (int
 		arg.Provider,
 		arg.ProviderID,
 		arg.ErrorClass,
+		arg.Resends,
+		arg.MarkedSentBy,
 		arg.At,
 		arg.ID,
 		arg.ClinicID,
@@ -537,7 +671,7 @@ func (q *Queries) DeliveryNote(ctx context.Context, arg DeliveryNoteParams) erro
 }
 
 const deliveryOfMessage = `-- name: DeliveryOfMessage :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
 `
 
 type DeliveryOfMessageParams struct {
@@ -577,6 +711,7 @@ func (q *Queries) DeliveryOfMessage(ctx context.Context, arg DeliveryOfMessagePa
 		&i.MarkedSentBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Resends,
 	)
 	return i, err
 }
@@ -599,8 +734,10 @@ func (q *Queries) DeliveryRounds(ctx context.Context, arg DeliveryRoundsParams) 
 }
 
 const deliverySteps = `-- name: DeliverySteps :many
-SELECT at, subject_id, rev, detail FROM audit_events
-WHERE clinic_id = $1 AND subject_id = ANY($2::uuid[]) AND rev IS NOT NULL AND outcome = 'done' AND at > $3 ORDER BY at, rev
+SELECT e.at, e.subject_id, e.rev, e.detail, e.deed, coalesce(s.name, '')::text AS person FROM audit_events e
+LEFT JOIN staff s ON s.id = e.actor_id AND s.clinic_id = e.clinic_id AND e.actor_kind = 'person'
+WHERE e.clinic_id = $1 AND e.subject_id = ANY($2::uuid[]) AND e.rev IS NOT NULL AND e.outcome = 'done' AND e.at > $3
+ORDER BY e.at, e.rev
 `
 
 type DeliveryStepsParams struct {
@@ -614,6 +751,8 @@ type DeliveryStepsRow struct {
 	SubjectID *uuid.UUID
 	Rev       *int32
 	Detail    []byte
+	Deed      string
+	Person    string
 }
 
 func (q *Queries) DeliverySteps(ctx context.Context, arg DeliveryStepsParams) ([]DeliveryStepsRow, error) {
@@ -630,6 +769,8 @@ func (q *Queries) DeliverySteps(ctx context.Context, arg DeliveryStepsParams) ([
 			&i.SubjectID,
 			&i.Rev,
 			&i.Detail,
+			&i.Deed,
+			&i.Person,
 		); err != nil {
 			return nil, err
 		}

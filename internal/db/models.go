@@ -155,6 +155,7 @@ type Delivery struct {
 	MarkedSentBy    *uuid.UUID
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	Resends         int32
 }
 
 type DeliveryAttempt struct {

@@ -203,3 +203,40 @@ func (h *house) acceptedFor(message uuid.UUID) (n int) {
 	}
 	return n
 }
+
+// SendGrid takes a notice, breaks off and loses its events. Nobody knows, so a person is asked; they press «It was sent» for
+// one and «Send again» for another, and only the second goes out twice.
+func TestNobodyKnows(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(env map[string]string) {
+		env["TIME_RECONCILE_EVERY"], env["TIME_LOOKUP_GRACE"], env["TIME_PROVIDER_TIMEOUT"] = "100ms", "500ms", "2s"
+	})
+	h.faults(`{"sendgrid":[{"kind":"reset-after-headers","probability":1},{"kind":"lost","probability":1}]}`)
+	patient := h.patient("Ada Winter", "1950-01-02", "77001", "ada@mail.example", "")
+	doctor, staff := h.as("amara-osei"), h.as("tom-reyes")
+	b := newBrowser(t, true)
+	b.signIn(h, "tom-reyes")
+	for button, state := range map[string]string{"mark-sent": "accepted", "resend": "delivered"} {
+		h.faults(`{"sendgrid":[{"kind":"reset-after-headers","probability":1},{"kind":"lost","probability":1}]}`)
+		id := h.submitted(patient, "Ada Winter", "email")
+		if status, body := doctor.post("/reviews/"+id.String()+"/approve", url.Values{"version": {h.version(id)}}); status != http.StatusOK {
+			t.Fatalf("approve answered %d: %.500s", status, body)
+		}
+		h.waitFor("the question to a person", 20*time.Second, func() bool { return h.state(id) == "needs_person" })
+		if n := h.acceptedFor(id); n != 1 {
+			t.Fatalf("the provider took %d notices before anybody decided", n)
+		}
+		h.faults(`{"sendgrid":[]}`)
+		if _, body := staff.get("/"); !strings.Contains(body, "decide") {
+			t.Error("the worklist does not ask for a decision")
+		}
+		b.visit(h.web + "/messages/" + id.String())
+		b.page("message-" + button)
+		b.click("form[action$='/"+button+"'] button", "/messages/")
+		h.waitFor("the end of "+button, 20*time.Second, func() bool { return h.state(id) == state })
+		if n, want := h.acceptedFor(id), map[string]int{"mark-sent": 1, "resend": 2}[button]; n != want {
+			t.Errorf("after %s the provider has taken %d notices, want %d", button, n, want)
+		}
+		b.until("the person's name on the timeline", func() bool { return strings.Contains(b.text("#message-timeline"), "Tom Reyes") })
+	}
+}

@@ -51,7 +51,9 @@ func TestQueueBoard(t *testing.T) {
 	ops := newBrowser(t, true)
 	ops.signIn(h, "kenji-watts")
 	ops.visit(h.web + "/ops/queues")
-	ops.until("the board has drawn itself", func() bool { return strings.Contains(ops.text("body"), "Queues") && ops.count("header, nav, main, aside") > 0 })
+	ops.until("the board has drawn itself", func() bool {
+		return strings.Contains(ops.text("body"), "Queues") && ops.count("header, nav, main, aside") > 0
+	})
 	ops.shot("board")
 	if !h.actor("kenji-watts").Can(clinic.QueueView) || h.actor("kenji-watts").Can(clinic.QueueOperate) {
 		t.Error("ops look at the board and do not operate it")

@@ -1,4 +1,5 @@
-// Package twilio hands notices to Twilio's Messages resource and reads its signed callbacks.
+// Package twilio hands notices to Twilio's Messages resource looks up what became of one, and reads its signed
+// callbacks.
 //
 // It knows Twilio's formats and what its answers mean in our words (clinic.Outcome, clinic.Receipt). It does not know
 // why a notice is sent, keeps nothing, and never sends twice: one call is one HTTP attempt, and the table of package
@@ -81,12 +82,15 @@ func (c *Client) Send(ctx context.Context, p *clinic.Parcel) clinic.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	trip := wire.NewTrip(ctx, c.transport, c.base, p.StartBy)
+	message, err := c.service(trip).CreateMessage(c.compose(p, time.Now()))
+	return outcome(trip.Evidence(), message, err)
+}
+
+// service is Twilio's API for one trip. Its calls take no context; the trip has it.
+func (c *Client) service(trip *wire.Trip) *api.ApiService {
 	account := &client.Client{Credentials: client.NewCredentials(c.cfg.AccountSID, c.cfg.AuthToken), HTTPClient: wire.Client(trip)}
 	account.SetAccountSid(c.cfg.AccountSID)
-	// The handler is built by hand: its constructor reads the environment. CreateMessage takes no context; the trip has it.
-	service := api.NewApiService(&client.RequestHandler{Client: account})
-	message, err := service.CreateMessage(c.compose(p, time.Now()))
-	return outcome(trip.Evidence(), message, err)
+	return api.NewApiService(&client.RequestHandler{Client: account}) // by hand: its constructor reads the environment
 }
 
 func (c *Client) compose(p *clinic.Parcel, now time.Time) *api.CreateMessageParams {

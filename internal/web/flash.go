@@ -19,6 +19,9 @@ const (
 	saidUndone    flash = "undone"
 	saidWithdrawn flash = "withdrawn"
 	saidSettings  flash = "settings"
+
+	saidResent     flash = "resent"
+	saidMarkedSent flash = "marked-sent"
 )
 
 func (f flash) sentence() string {
@@ -43,6 +46,10 @@ func (f flash) sentence() string {
 		return "The message is withdrawn."
 	case saidSettings:
 		return "Saved. The next draft uses them."
+	case saidResent:
+		return "The notice goes out again."
+	case saidMarkedSent:
+		return "Recorded as sent, on your word."
 	default:
 		return ""
 	}

@@ -65,7 +65,7 @@ func (s *Server) routesOfPeople() []route {
 	}
 }
 
-// routesOfMessages: the life of a message. All three nouns are views of the message's id.
+// routesOfMessages: the life of a message. Drafts, reviews and messages are views of the message's id; a delivery has its own.
 func (s *Server) routesOfMessages() []route {
 	return []route{
 		{get, "/drafts/:id", doorStaff, clinic.DraftShow, s.draftShow},
@@ -90,6 +90,9 @@ func (s *Server) routesOfMessages() []route {
 		{get, "/messages/:id/timeline", doorStaff, clinic.MessageShow, s.messageShow},
 		{post, "/messages/:id/undo", doorStaff, clinic.MessageUndo, s.messageUndo},
 		{post, "/messages/:id/withdraw", doorStaff, clinic.MessageWithdraw, s.messageWithdraw},
+
+		{post, "/deliveries/:id/resend", doorStaff, clinic.DeliveryResend, s.deliveryResend},
+		{post, "/deliveries/:id/mark-sent", doorStaff, clinic.DeliveryMarkSent, s.deliveryMarkSent},
 	}
 }
 

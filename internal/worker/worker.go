@@ -31,13 +31,13 @@ import (
 type Config struct {
 	Clinic  *clinic.Clinic
 	Redis   redis.UniversalClient
-	Senders map[string]clinic.Sender // by channel: email and sms
+	Senders map[string]clinic.Sender // by channel: email and sms; one that is a clinic.Finder is asked about what is unknown
 	Model   clinic.Model
 
 	ProviderTime time.Duration // of one attempt at a provider; 20 s unless set
 	Shutdown     time.Duration // how long tasks may finish once the worker is asked to stop; 25 s unless set
 	RelayEvery   time.Duration // between two looks at what is due; 1 s unless set
-	SweepEvery   time.Duration // between two looks for leases that ran out; 5 s unless set
+	SweepEvery   time.Duration // between two looks for leases that ran out, and at what is unknown; 5 s unless set
 	Concurrency  int           // tasks at once; 16 unless set
 
 	Metrics *metrics.Metrics // may be nil
@@ -117,6 +117,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "relay", w.relay) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "sweep", w.sweep) })
+	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "reconcile", w.reconcile) })
 	<-ctx.Done()
 	loops.Wait()
 	server.Shutdown()

@@ -1,0 +1,2 @@
+ALTER TABLE deliveries DROP COLUMN resends;
+DROP INDEX deliveries_unknown;
