@@ -63,7 +63,7 @@ func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error
 		BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
 		TrustedProxies: a.cfg.TrustedProxies, Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
 		Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
-		Identify: logging.WithRequestID, Report: logging.Capture, Panicked: logging.Recover,
+		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
 	})
 }
 

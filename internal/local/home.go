@@ -137,15 +137,13 @@ const theirsMark = "own-database"
 // Keyset names the file of the keyset that runs from this home make once.
 func (h *Home) Keyset() string { return h.Path("keyset") }
 
-// MarkDatabase writes down for a later reset whether a run's database is the person's own.
+// MarkDatabase writes down for a later reset that a run's database was the person's own. The mark is never taken back: one
+// such run is enough for the keyset to be the only one that opens their data.
 func (h *Home) MarkDatabase(theirs bool) error {
-	if theirs {
-		return os.WriteFile(h.Path(theirsMark), nil, 0o600)
+	if !theirs {
+		return nil
 	}
-	if err := os.Remove(h.Path(theirsMark)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return os.WriteFile(h.Path(theirsMark), nil, 0o600)
 }
 
 // forget removes the home. A keyset that data in the person's own database needs stays, with the mark and the lock; kept names it.

@@ -17,7 +17,7 @@ func TestResetKeepsTheKeysetOfAnotherDatabase(t *testing.T) {
 		"private":                   {[]string{""}, false},
 		"theirs":                    {[]string{"postgres://elsewhere/clinic"}, true},
 		"theirs, after a private":   {[]string{"", "postgres://elsewhere/clinic"}, true},
-		"private, after one theirs": {[]string{"postgres://elsewhere/clinic", ""}, false},
+		"private, after one theirs": {[]string{"postgres://elsewhere/clinic", ""}, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

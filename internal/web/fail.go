@@ -153,6 +153,6 @@ func (s *Server) note(c echo.Context, status int, err error) {
 		s.cfg.Log.WarnContext(ctx, "unavailable", "route", c.Path(), "code", clinic.Code(err))
 	case status >= http.StatusInternalServerError:
 		s.cfg.Log.ErrorContext(ctx, "failed", "route", c.Path(), "code", clinic.Code(err), "error", err)
-		s.cfg.Report(ctx, err)
+		s.cfg.Report(s.cfg.Tag(ctx, map[string]string{"route": c.Path(), "code": clinic.Code(err)}), err)
 	}
 }

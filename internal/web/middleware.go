@@ -80,7 +80,7 @@ func (s *Server) catch(next echo.HandlerFunc) echo.HandlerFunc {
 			case v == http.ErrAbortHandler: //nolint:errorlint // net/http compares it this way too
 				panic(v)
 			default:
-				s.cfg.Panicked(c.Request().Context(), v)
+				s.cfg.Panicked(s.cfg.Tag(c.Request().Context(), map[string]string{"route": c.Path()}), v)
 				err = errPanicked
 			}
 		}()

@@ -89,6 +89,8 @@ type Config struct {
 	Log *slog.Logger
 	// Identify puts the request's id where log lines and fault reports find it.
 	Identify func(ctx context.Context, requestID string) context.Context
+	// Tag says which route pattern and code a fault belongs to, before it is reported.
+	Tag func(ctx context.Context, tags map[string]string) context.Context
 	// Report hears of errors nobody foresaw, Panicked of what a handler panicked with.
 	Report   func(ctx context.Context, err error)
 	Panicked func(ctx context.Context, value any)
@@ -142,6 +144,9 @@ func (cfg *Config) complete() error {
 	}
 	if cfg.Identify == nil {
 		cfg.Identify = func(ctx context.Context, _ string) context.Context { return ctx }
+	}
+	if cfg.Tag == nil {
+		cfg.Tag = func(ctx context.Context, _ map[string]string) context.Context { return ctx }
 	}
 	if cfg.Report == nil {
 		cfg.Report = func(context.Context, error) {}
