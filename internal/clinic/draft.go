@@ -26,7 +26,7 @@ type MessageHead struct {
 	NextID, PreviousID      *uuid.UUID
 	ClinicPhone, ClinicZone string
 	EmergencyLine           string
-	createdAt, updatedAt    time.Time
+	createdAt               time.Time
 	signerID                uuid.UUID
 }
 
@@ -171,7 +171,7 @@ func headOf(m db.MessageGetRow) MessageHead {
 	h := MessageHead{ID: m.ID, PatientID: m.PatientID, Status: m.Status, Priority: Priorities[m.Priority], Kind: m.Kind, Channel: m.Channel,
 		Version: int(m.Version), RedFlag: m.RedFlag, Doctor: Person{ID: m.DoctorID, Name: m.DoctorName, Role: string(Doctor)},
 		Author: Person{ID: m.AuthorID, Name: m.AuthorName}, DueAt: m.DueAt, SignedAt: m.SignedAt,
-		ClinicPhone: m.ClinicPhone, ClinicZone: m.ClinicZone, EmergencyLine: m.EmergencyLine, createdAt: m.CreatedAt, updatedAt: m.UpdatedAt}
+		ClinicPhone: m.ClinicPhone, ClinicZone: m.ClinicZone, EmergencyLine: m.EmergencyLine, createdAt: m.CreatedAt}
 	if m.SignerName != nil {
 		h.signerID, h.SignerName, h.SignerRole = *m.SignerID, *m.SignerName, *m.SignerRole
 	}

@@ -30,21 +30,11 @@ func (t *tx) viewSteps(ctx context.Context, b *chest, v *MessageView) error {
 	if err := t.draftSteps(ctx, v); err != nil {
 		return err
 	}
-	reviews, err := t.ReviewsOfMessage(ctx, db.ReviewsOfMessageParams{MessageID: id, ClinicID: clinic})
-	if err != nil {
+	if err := t.reviewSteps(ctx, b, v); err != nil {
 		return err
 	}
-	for _, r := range reviews {
-		v.step(Step{At: r.SubmittedAt, Title: "Submitted for review", By: r.SubmitterName, Kind: "review"})
-		if r.DecidedAt == nil {
-			continue
-		}
-		note := b.open(r.NoteSealed, "reviews", "note", r.ID)
-		title := map[string]string{"approved": "Countersigned", "returned": "Returned with a note", "recalled": "Recalled"}[r.State]
-		v.step(Step{At: *r.DecidedAt, Title: title, Detail: note, By: r.DeciderName, Kind: "review", State: r.State})
-		if r.State == "returned" {
-			v.Notes = append(v.Notes, NoteView{By: r.DeciderName, At: *r.DecidedAt, Text: note})
-		}
+	if err := t.signSteps(ctx, v); err != nil {
+		return err
 	}
 	if err := t.deliverySteps(ctx, v); err != nil {
 		return err
@@ -56,6 +46,38 @@ func (t *tx) viewSteps(ctx context.Context, b *chest, v *MessageView) error {
 	slices.SortStableFunc(v.Steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	v.whatIsNext()
 	return b.err
+}
+
+// reviewSteps are the rounds of review, signatures aside: an undone one leaves no mark on its round.
+func (t *tx) reviewSteps(ctx context.Context, b *chest, v *MessageView) error {
+	reviews, err := t.ReviewsOfMessage(ctx, db.ReviewsOfMessageParams{MessageID: v.Message.ID, ClinicID: t.clinicID()})
+	for _, r := range reviews {
+		v.step(Step{At: r.SubmittedAt, Title: "Submitted for review", By: r.SubmitterName, Kind: "review"})
+		note := b.open(r.NoteSealed, "reviews", "note", r.ID)
+		title := map[string]string{"returned": "Returned with a note", "recalled": "Recalled"}[r.State]
+		if r.DecidedAt == nil || title == "" {
+			continue
+		}
+		v.step(Step{At: *r.DecidedAt, Title: title, Detail: note, By: r.DeciderName, Kind: "review", State: r.State})
+		if r.State == "returned" {
+			v.Notes = append(v.Notes, NoteView{By: r.DeciderName, At: *r.DecidedAt, Text: note})
+		}
+	}
+	return err
+}
+
+// signSteps reads signatures, and what was done about them later, from the trail itself.
+func (t *tx) signSteps(ctx context.Context, v *MessageView) error {
+	told := map[Deed]Step{ReviewApprove: {Title: "Countersigned", State: "approved"}, MessageUndo: {Title: "Signature undone", State: "undone"},
+		MessageWithdraw: {Title: "Withdrawn: the page says so", State: "withdrawn", Level: "stop"}}
+	rows, err := t.AuditOfMessage(ctx, db.AuditOfMessageParams{ClinicID: t.clinicID(), MessageID: &v.Message.ID,
+		Deeds: []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw)}})
+	for _, r := range rows {
+		s := told[Deed(r.Deed)]
+		s.At, s.By, s.Kind = r.At, r.ActorName, "review"
+		v.step(s)
+	}
+	return err
 }
 
 func (v *MessageView) step(s Step) {
@@ -139,8 +161,6 @@ func (v *MessageView) whatIsNext() {
 		if v.OpenedAt == nil && deliveryLevel(last) != "stop" {
 			todo("Opened by the patient", "page")
 		}
-	case "withdrawn":
-		v.Steps = append(v.Steps, Step{At: v.Message.updatedAt, Title: "Withdrawn: the page says so", Kind: "page", Level: "stop"})
 	}
 	for i := len(v.Steps) - 1; i >= 0; i-- {
 		if v.Steps[i].Level == "done" {

@@ -1,6 +1,7 @@
 package clinic_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,17 @@ func TestMessageUndo(t *testing.T) {
 	wantCode(t, w.Clinic.MessageUndo(ctx, w.Doctor2, message, version(t, w, message)), "own", "another doctor's signature")
 	wantCode(t, w.Clinic.MessageUndo(ctx, w.Doctor, message, version(t, w, message)-1), "moved_on", "a stale version")
 	must(t, w.Clinic.MessageUndo(ctx, w.Doctor, message, version(t, w, message)))
+	v, err = w.Clinic.MessageShow(ctx, w.Doctor, message)
+	must(t, err)
+	told := []string{}
+	for _, step := range v.Steps {
+		if step.State == "approved" || step.State == "undone" {
+			told = append(told, step.Title+" by "+step.By)
+		}
+	}
+	if want := []string{"Countersigned by Dr Amara Osei", "Signature undone by Dr Amara Osei"}; !slices.Equal(told, want) {
+		t.Errorf("the timeline tells %v", told)
+	}
 	wantState(t, w, first, "cancelled")
 	shown := w.Show(t, w.Doctor, message)
 	if shown.Message.Status != "in_review" || shown.Message.SignedAt != nil || !shown.CanApprove {

@@ -66,6 +66,44 @@ func (q *Queries) AuditAppend(ctx context.Context, arg AuditAppendParams) error 
 	return err
 }
 
+const auditOfMessage = `-- name: AuditOfMessage :many
+SELECT e.at, e.deed, coalesce(s.name, '')::text AS actor_name FROM audit_events e
+LEFT JOIN staff s ON s.id = e.actor_id AND s.clinic_id = e.clinic_id
+WHERE e.clinic_id = $1 AND e.subject_id = $2 AND e.outcome = 'done' AND e.deed = ANY($3::text[]) ORDER BY e.at, e.id
+`
+
+type AuditOfMessageParams struct {
+	ClinicID  uuid.UUID
+	MessageID *uuid.UUID
+	Deeds     []string
+}
+
+type AuditOfMessageRow struct {
+	At        time.Time
+	Deed      string
+	ActorName string
+}
+
+func (q *Queries) AuditOfMessage(ctx context.Context, arg AuditOfMessageParams) ([]AuditOfMessageRow, error) {
+	rows, err := q.db.Query(ctx, auditOfMessage, arg.ClinicID, arg.MessageID, arg.Deeds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AuditOfMessageRow{}
+	for rows.Next() {
+		var i AuditOfMessageRow
+		if err := rows.Scan(&i.At, &i.Deed, &i.ActorName); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const auditSeen = `-- name: AuditSeen :one
 SELECT EXISTS (
     SELECT 1 FROM audit_events

@@ -42,7 +42,7 @@ func newBrowser(t testing.TB, scripts bool) *browser {
 		chromedp.Flag("disable-sync", true), chromedp.UserDataDir(t.TempDir()))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeTab := chromedp.NewContext(allocator)
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	b := &browser{t: t, ctx: ctx, scripts: scripts}
 	chromedp.ListenTarget(ctx, b.listen)
 	must(t, chromedp.Run(ctx, emulation.SetScriptExecutionDisabled(!scripts)))
@@ -80,11 +80,11 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// do runs actions, each within 20 seconds, and says which page it stood on when one fails.
+// do runs actions, each within 40 seconds, and says which page it stood on when one fails.
 func (b *browser) do(actions ...chromedp.Action) {
 	b.t.Helper()
 	for i, a := range actions {
-		ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+		ctx, cancel := context.WithTimeout(b.ctx, 40*time.Second)
 		err := chromedp.Run(ctx, a)
 		cancel()
 		if err != nil {
@@ -148,7 +148,7 @@ func (b *browser) text(selector string) string {
 
 func (b *browser) until(what string, so func() bool) {
 	b.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(30 * time.Millisecond) {
+	for deadline := time.Now().Add(45 * time.Second); !so(); time.Sleep(30 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.shot("failed")
 			b.t.Fatalf("waited for: %s\nat %s\n%s", what, b.at(), b.text("body"))

@@ -16,7 +16,7 @@ import (
 func TestKillMidDraft(t *testing.T) {
 	t.Parallel()
 	short := func(env map[string]string) {
-		env["TIME_DRAFT_LEASE"], env["TIME_REENQUEUE"] = "3s", "1s"
+		env["TIME_DRAFT_LEASE"], env["TIME_REENQUEUE"] = "8s", "1s" // long enough for a slow machine under the race detector
 	}
 	h := open(t, short)
 	h.stopWork() // the worker of this test is a process of its own
@@ -35,7 +35,7 @@ func TestKillMidDraft(t *testing.T) {
 		h.one(&s, "SELECT state FROM draft_requests WHERE message_id = $1", id)
 		return s
 	}
-	h.waitFor("the first worker to write", 20*time.Second, func() bool { return state() == "writing" })
+	h.waitFor("the first worker to write", 60*time.Second, func() bool { return state() == "writing" })
 	must(t, first.Process.Kill())
 	_ = first.Wait()
 	options, err := redis.ParseURL(h.redis)
@@ -45,7 +45,7 @@ func TestKillMidDraft(t *testing.T) {
 	must(t, client.FlushDB(context.Background()).Err())
 	h.faults(`{"openai":[]}`)
 	h.worker(t, binary)
-	h.waitFor("the draft by the second worker", 40*time.Second, func() bool { return state() == "ready" })
+	h.waitFor("the draft by the second worker", 90*time.Second, func() bool { return state() == "ready" })
 	var attempts, drafts int
 	h.one(&attempts, "SELECT attempt FROM draft_requests WHERE message_id = $1", id)
 	h.one(&drafts, "SELECT count(*) FROM drafts WHERE message_id = $1", id)
