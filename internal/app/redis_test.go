@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"countersign/internal/clinictest"
 )
 
 func redisAt(t *testing.T) *redis.Options {
@@ -26,33 +28,17 @@ func redisAt(t *testing.T) *redis.Options {
 	return options
 }
 
-// freeRedis takes one of the server's numbered databases for this test alone; the claim stands in database 0.
+// freeRedis is a client on a Redis database of this test alone.
 func freeRedis(t *testing.T) *redis.Client {
 	t.Helper()
-	ctx, options := context.Background(), redisAt(t)
-	claims := redis.NewClient(redisAt(t))
-	t.Cleanup(func() { claims.Close() })
-	eventually(t, "a free Redis database", func() bool {
-		for options.DB = 15; options.DB > 0; options.DB-- {
-			if ok, err := claims.SetNX(ctx, claimOf(options.DB), t.Name(), 2*time.Minute).Result(); err == nil && ok {
-				return true
-			}
-		}
-		return false
-	})
-	client := redis.NewClient(options)
-	if err := client.FlushDB(ctx).Err(); err != nil {
+	options, err := redisOptions(clinictest.Redis(t))
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		client.FlushDB(ctx)
-		client.Close()
-		claims.Del(ctx, claimOf(options.DB))
-	})
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
 	return client
 }
-
-func claimOf(database int) string { return "test-database-" + string(rune('a'+database)) }
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -153,37 +152,14 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// newRedis takes one of the server's numbered databases for this test alone. The claim stands in database 0, so that
-// tests of other packages, which run at the same time, see it.
+// newRedis is a client on a Redis database of this test alone.
 func newRedis(t *testing.T) *redis.Client {
 	t.Helper()
-	options, err := redis.ParseURL(os.Getenv("TEST_REDIS_URL"))
-	if err != nil || os.Getenv("TEST_REDIS_URL") == "" {
-		t.Fatal("TEST_REDIS_URL is not set: run the tests with make test, which starts a Redis for them")
-	}
-	ctx := context.Background()
-	claims := redis.NewClient(options)
-	t.Cleanup(func() { claims.Close() })
-	found := 0
-	eventually(t, "a free Redis database", func() bool {
-		for n := 1; n < 16; n++ {
-			if ok, err := claims.SetNX(ctx, "test-database-"+string(rune('a'+n)), t.Name(), 2*time.Minute).Result(); err == nil && ok {
-				found = n
-				return true
-			}
-		}
-		return false
-	})
-	own := *options
-	own.DB = found
-	client := redis.NewClient(&own)
-	if err := client.FlushDB(ctx).Err(); err != nil {
+	options, err := redis.ParseURL(clinictest.Redis(t))
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		client.FlushDB(ctx)
-		client.Close()
-		claims.Del(ctx, "test-database-"+string(rune('a'+found)))
-	})
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
 	return client
 }
