@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Owner is the unprivileged account that servers run as when we are root.
@@ -35,6 +36,17 @@ func StateFolder(root string) string {
 	return "/var/tmp/countersign-" + hex.EncodeToString(sum[:4])
 }
 
+// takeLock tries for half a second: a child between its fork and its exec holds a copy of a lock that was just let go.
+func takeLock(lock *os.File) error {
+	for try := 0; ; try++ {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || try == 20 {
+			return err
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+}
+
 // OpenHome makes the folder if need be, and locks it. If another process holds it, the error says which.
 func OpenHome(dir string) (*Home, error) {
 	for _, folder := range []string{filepath.Dir(dir), dir} {
@@ -46,7 +58,7 @@ func OpenHome(dir string) (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := takeLock(lock); err != nil {
 		holder, _ := os.ReadFile(lock.Name())
 		_ = lock.Close()
 		return nil, fmt.Errorf("already running from this checkout (process %s): stop that one first", strings.TrimSpace(string(holder)))
