@@ -78,7 +78,7 @@ WHERE (id, clinic_id) IN (
     SELECT r.id, r.clinic_id FROM draft_requests r
     WHERE r.next_attempt_at <= @at AND r.attempt < 3
       AND ((r.state = 'requested' AND (r.enqueued_at IS NULL OR r.enqueued_at < @enqueued_before))
-        OR (r.state IN ('writing', 'checking') AND r.lease_until < @at AND r.enqueued_at < @enqueued_before))
+        OR (r.state IN ('writing', 'checking') AND r.lease_until < @at AND (r.enqueued_at IS NULL OR r.enqueued_at < @enqueued_before)))
     ORDER BY r.next_attempt_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
 RETURNING id, dispatch;
 

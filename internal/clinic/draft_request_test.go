@@ -162,3 +162,25 @@ func TestRelayDueManyAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A draft that was claimed from the nudge, before any relay marked it, is found again when its worker dies.
+func TestDraftClaimedFromTheNudgeIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	id, err := w.Clinic.BriefCreate(ctx, w.Staff, w.Brief(w.Patient, "email"))
+	must(t, err)
+	must(t, w.Clinic.DraftRequest(ctx, w.Staff, id, ""))
+	dues := w.Dues()
+	request := dues[len(dues)-1].ID
+	as, err := w.Clinic.DraftClaim(ctx, worker, request)
+	must(t, err)
+	if as == nil {
+		t.Fatal("the nudge's task found nothing to claim")
+	}
+	w.Clock.Add(clinic.DefaultTimes().DraftLease + time.Second) // the worker is dead
+	due, err := w.Clinic.RelayDue(ctx, 10)
+	must(t, err)
+	if len(due) != 1 || due[0].ID != request {
+		t.Errorf("the relay finds %v", due)
+	}
+}

@@ -499,7 +499,7 @@ WHERE (id, clinic_id) IN (
     SELECT r.id, r.clinic_id FROM draft_requests r
     WHERE r.next_attempt_at <= $1 AND r.attempt < 3
       AND ((r.state = 'requested' AND (r.enqueued_at IS NULL OR r.enqueued_at < $2))
-        OR (r.state IN ('writing', 'checking') AND r.lease_until < $1 AND r.enqueued_at < $2))
+        OR (r.state IN ('writing', 'checking') AND r.lease_until < $1 AND (r.enqueued_at IS NULL OR r.enqueued_at < $2)))
     ORDER BY r.next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
 RETURNING id, dispatch
 `
