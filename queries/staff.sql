@@ -27,12 +27,6 @@ RETURNING id;
 -- name: StaffGet :one
 SELECT * FROM staff WHERE id = @id AND clinic_id = @clinic_id;
 
--- name: DoctorsOfPatient :many
-SELECT s.id, s.name, coalesce(s.role, '') AS role FROM care_team ct
-JOIN staff s ON s.id = ct.staff_id AND s.clinic_id = ct.clinic_id
-WHERE ct.clinic_id = @clinic_id AND ct.patient_id = @patient_id AND s.role = 'doctor' AND s.disabled_at IS NULL
-ORDER BY s.name;
-
 -- name: DoctorsOfClinic :many
 SELECT id, name, coalesce(role, '') AS role FROM staff WHERE clinic_id = @clinic_id AND role = 'doctor' AND disabled_at IS NULL ORDER BY name;
 

@@ -101,11 +101,10 @@ var codes = map[string]string{
 	"30034": "The sender is not registered with the carrier. Tell your administrator.",
 	"30610": "The carrier holds it back during its quiet hours.",
 
-	"bounce":           "The mailbox does not exist or refused the message.",
-	"blocked":          "The receiving mail server blocked the message.",
-	"dropped":          "The provider dropped it: the address bounced or opted out before.",
-	"deferred":         "The receiving mail server asks to wait.",
-	"expired_provider": "The provider gave up trying.",
+	"bounce":   "The mailbox does not exist or refused the message.",
+	"blocked":  "The receiving mail server blocked the message.",
+	"dropped":  "The provider dropped it: the address bounced or opted out before.",
+	"deferred": "The receiving mail server asks to wait.",
 }
 
 // modelWords says why there is no draft, and never more than that.

@@ -117,44 +117,6 @@ func (q *Queries) DoctorsOfClinic(ctx context.Context, clinicID uuid.UUID) ([]Do
 	return items, nil
 }
 
-const doctorsOfPatient = `-- name: DoctorsOfPatient :many
-SELECT s.id, s.name, coalesce(s.role, '') AS role FROM care_team ct
-JOIN staff s ON s.id = ct.staff_id AND s.clinic_id = ct.clinic_id
-WHERE ct.clinic_id = $1 AND ct.patient_id = $2 AND s.role = 'doctor' AND s.disabled_at IS NULL
-ORDER BY s.name
-`
-
-type DoctorsOfPatientParams struct {
-	ClinicID  uuid.UUID
-	PatientID uuid.UUID
-}
-
-type DoctorsOfPatientRow struct {
-	ID   uuid.UUID
-	Name string
-	Role string
-}
-
-func (q *Queries) DoctorsOfPatient(ctx context.Context, arg DoctorsOfPatientParams) ([]DoctorsOfPatientRow, error) {
-	rows, err := q.db.Query(ctx, doctorsOfPatient, arg.ClinicID, arg.PatientID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []DoctorsOfPatientRow{}
-	for rows.Next() {
-		var i DoctorsOfPatientRow
-		if err := rows.Scan(&i.ID, &i.Name, &i.Role); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const sessionByToken = `-- name: SessionByToken :one
 SELECT se.id, se.clinic_id, se.staff_id, se.token_hash, se.assertion_hash, se.signed_in_at, se.created_at, se.last_seen_at, se.ended_at, se.end_reason, s.issuer, s.subject, s.name, s.email, coalesce(s.role, '') AS role, s.disabled_at, c.name AS clinic_name
 FROM sessions se

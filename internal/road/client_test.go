@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"countersign/internal/clinic"
+	"countersign/internal/clinictest"
 )
 
 // client is a person at a browser without scripts, over plain HTTP: quicker than a real one where no page is looked at.
@@ -102,11 +103,6 @@ func (h *house) actor(subject string) clinic.Actor {
 	return a
 }
 
-// letter passes every check against brief.
-const letter = "Dear %s,\n\nThank you for telling us about the cough. Please stop taking lisinopril 10 mg tonight.\n\n" +
-	"Start losartan 50 mg once a day tomorrow. Please book a blood test with us.\n\n" +
-	"If your lips or face swell, call 911. Call the clinic if you have questions."
-
 func (h *house) brief(patient uuid.UUID, channel string) clinic.BriefForm {
 	return clinic.BriefForm{PatientID: patient, DoctorID: h.actor("amara-osei").ID, Inquiry: "My new blood pressure pill makes me cough all night. Can I stop it?",
 		Points:   []string{"Stop lisinopril 10 mg tonight", "Start losartan 50 mg once a day tomorrow", "Book a blood test"},
@@ -114,7 +110,7 @@ func (h *house) brief(patient uuid.UUID, channel string) clinic.BriefForm {
 		Priority: "normal", Kind: "clinical", Channel: channel}
 }
 
-// patientOf adds a patient of Dr Osei and Tom Reyes.
+// patient adds a patient of Dr Osei and Tom Reyes.
 func (h *house) patient(name, birth, mrn, email, phone string) uuid.UUID {
 	h.t.Helper()
 	id, err := h.app.Clinic().PatientCreate(context.Background(), h.actor("tom-reyes"), clinic.PatientForm{Name: name, BirthDate: birth, MRN: mrn,
@@ -132,7 +128,7 @@ func (h *house) submitted(patient uuid.UUID, name, channel string) uuid.UUID {
 	must(h.t, c.DraftByHand(ctx, staff, id))
 	v, err := c.DraftShow(ctx, staff, id)
 	must(h.t, err)
-	v, err = c.DraftEdit(ctx, staff, id, v.Message.Version, strings.Replace(letter, "%s", name, 1))
+	v, err = c.DraftEdit(ctx, staff, id, v.Message.Version, strings.Replace(clinictest.Letter, "Rosa Delgado", name, 1))
 	must(h.t, err)
 	must(h.t, c.ReviewSubmit(ctx, staff, id, v.Message.Version))
 	v, err = c.ReviewShow(ctx, doctor, id)
