@@ -30,11 +30,12 @@ var doors = map[string][]string{
 	"app": {".", "clinic", "config", "identity", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
 		"web", "worker"},
 	"check":      {},
-	"clinic":     {"check", "db", "drafting", "seal"},
+	"clinic":     {"check", "db", "drafting", "faultpoint", "seal"},
 	"clinictest": {".", "clinic", "db", "seal"},
 	"config":     {},
 	"db":         {"seal"},
 	"drafting":   {"check"},
+	"faultpoint": {},
 	"identity":   {},
 	"local":      {},
 	"logging":    {},
@@ -46,8 +47,8 @@ var doors = map[string][]string{
 	"sendgrid":   {"clinic", "wire"},
 	"twilio":     {"clinic", "wire"},
 	"web":        {"check", "clinic", "identity", "metrics"},
-	"wire":       {},
-	"worker":     {"clinic", "metrics"},
+	"wire":       {"faultpoint"},
+	"worker":     {"clinic", "faultpoint", "metrics"},
 }
 
 // testDoors are open to every room's tests beside its own: throwaway databases, the played providers and the joined

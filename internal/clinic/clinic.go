@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"countersign/internal/db"
+	"countersign/internal/faultpoint"
 	"countersign/internal/seal"
 )
 
@@ -153,13 +154,14 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 	var t *tx
 	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error {
 		t = &tx{Queries: db.New(p), c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
-		if err := fn(t); err != nil {
-			return err
+		err := fn(t)
+		if err == nil && !t.silent {
+			err = t.record(ctx)
 		}
-		if t.silent {
-			return nil
+		if err == nil {
+			faultpoint.Reach(string(d), "before-commit")
 		}
-		return t.record(ctx)
+		return err
 	})
 	if err != nil {
 		if k := KindOf(err); k == Forbidden || k == NotFound || k == Unauthenticated {
@@ -167,6 +169,7 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 		}
 		return err
 	}
+	faultpoint.Reach(string(d), "committed")
 	for _, f := range after {
 		f(t)
 	}

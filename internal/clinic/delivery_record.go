@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"countersign/internal/db"
+	"countersign/internal/faultpoint"
 )
 
 // ranks orders what happened to a notice; evidence only ever moves it forward. undelivered stands between delivered
@@ -24,7 +25,7 @@ func fold(state, seen string) string {
 	case "queued", "cancelled", "refused", "expired":
 		return state
 	}
-	if ranks[seen] > ranks[state] {
+	if ranks[seen] > ranks[state] || faultpoint.Seeded(faultpoint.SeedFold) {
 		return seen
 	}
 	return state

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"countersign/internal/db"
+	"countersign/internal/faultpoint"
 )
 
 // DeliverySweep finds what was left lying: claims whose lease is over (nobody knows whether they were sent, so they
@@ -35,11 +36,15 @@ func (t *tx) sweepLeases(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	to := move{to: "unknown", code: "lease_expired"}
+	if faultpoint.Seeded(faultpoint.SeedFence) {
+		to = move{to: "queued", code: "lease_expired", next: t.at}
+	}
 	for _, d := range rows {
 		if err := t.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: "abandoned", ErrorClass: "lease_expired", DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: d.Attempt}); err != nil {
 			return 0, err
 		}
-		if err := t.moveDelivery(ctx, d, move{to: "unknown", code: "lease_expired"}); err != nil {
+		if err := t.moveDelivery(ctx, d, to); err != nil {
 			return 0, err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"countersign/internal/faultpoint"
 )
 
 var (
@@ -54,8 +56,12 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 		return nil, t.fail(errTooLate)
 	}
 	req := given.Clone(httptrace.WithClientTrace(t.ctx, &httptrace.ClientTrace{
-		GetConn:      func(string) { t.setWrote(false) }, // asked again only when nothing was written
-		WroteHeaders: func() { t.setWrote(true) },
+		GetConn: func(string) { t.setWrote(false) }, // asked again only when nothing was written
+		WroteHeaders: func() {
+			t.setWrote(true)
+			faultpoint.Reach("wire", "headers-written")
+		},
+		WroteRequest: func(httptrace.WroteRequestInfo) { faultpoint.Reach("wire", "request-written") },
 	}))
 	if t.base != nil {
 		req.URL.Scheme, req.URL.Host, req.Host = t.base.Scheme, t.base.Host, t.base.Host
@@ -68,6 +74,7 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, t.fail(err)
 	}
+	faultpoint.Reach("wire", "answered")
 	resp.Body = struct {
 		io.Reader
 		io.Closer

@@ -24,6 +24,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"countersign/internal/faultpoint"
 )
 
 // Class is what one attempt came to.
@@ -96,6 +98,8 @@ type Evidence struct {
 // classify turns an answer's status into a class.
 func classify(status int) Class {
 	switch {
+	case status >= 500 && faultpoint.Seeded(faultpoint.SeedClass):
+		return NotSent
 	case status >= 200 && status <= 299:
 		return Answered
 	case status == http.StatusTooManyRequests, status == http.StatusUnauthorized, status == http.StatusForbidden:

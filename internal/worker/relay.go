@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"countersign/internal/clinic"
+	"countersign/internal/faultpoint"
 )
 
 // relayBatch is how many rows one look takes; a full batch is followed by another look at once.
@@ -62,6 +63,9 @@ func (w *Worker) relay(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	w.relaying.Store(time.Now().UnixMilli())
+	if faultpoint.Seeded(faultpoint.SeedRelay) {
+		return nil
+	}
 	if err := w.cfg.Redis.Ping(ctx).Err(); err != nil {
 		return &clinic.Error{Kind: clinic.Unavailable, Code: "redis_away"}
 	}
@@ -70,11 +74,13 @@ func (w *Worker) relay(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		faultpoint.Reach("relay", "marked")
 		for _, d := range due {
 			if err := w.queue.Enqueue(ctx, d); err != nil {
 				return &clinic.Error{Kind: clinic.Unavailable, Code: "redis_away"} // the relay finds the rest again after a minute
 			}
 		}
+		faultpoint.Reach("relay", "enqueued")
 		if len(due) < relayBatch {
 			return nil
 		}
