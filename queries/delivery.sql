@@ -11,9 +11,14 @@ SELECT coalesce(max(round), 0)::int FROM deliveries WHERE message_id = @message_
 UPDATE deliveries SET dispatch = dispatch + 1, enqueued_at = @at
 WHERE (id, clinic_id) IN (
     SELECT d.id, d.clinic_id FROM deliveries d
+    JOIN breakers b ON b.channel = d.channel AND (b.state = 'closed' OR b.retry_at <= @at)
     WHERE d.state = 'queued' AND d.next_attempt_at <= @at AND (d.enqueued_at IS NULL OR d.enqueued_at < @enqueued_before)
-    ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
+    ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit FOR UPDATE OF d SKIP LOCKED)
 RETURNING id, dispatch, priority;
+
+-- name: DeliveryHold :exec
+-- Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
+UPDATE deliveries SET enqueued_at = NULL WHERE id = @id AND clinic_id = @clinic_id AND state = 'queued';
 
 -- name: DeliveryClaim :one
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = @lease_until, updated_at = @at
@@ -40,8 +45,9 @@ SELECT d.channel, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS mes
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed
+       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures
 FROM deliveries d
+JOIN breakers br ON br.channel = d.channel
 JOIN clinics cl ON cl.id = d.clinic_id
 JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
 LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id

@@ -172,6 +172,13 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 		if stop := c.mayNotSend(t.at, d, x, b, to, body); stop.to != "" {
 			return t.moveDelivery(ctx, d, stop)
 		}
+		pass, err := t.mayPass(ctx, d.Channel, x.Breaker, id)
+		if err != nil {
+			return err
+		}
+		if !pass {
+			return t.DeliveryHold(ctx, db.DeliveryHoldParams{ID: id, ClinicID: d.ClinicID})
+		}
 		claimed, err := t.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(c.times.Lease)), At: t.at, ID: id, ClinicID: d.ClinicID})
 		if noRows(err) {
 			return nil
@@ -184,7 +191,7 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 		}
 		t.names = append(t.names, "message-"+d.MessageID.String())
 		parcel = c.parcel(t.at, claimed, x, to, body)
-		parcel.StopURL = stopURL
+		parcel.StopURL, parcel.doubted = stopURL, x.Breaker != breakerClosed || x.Failures > 0
 		return t.deliveryEvent(ctx, id, d.ClinicID, d.PatientID, claimed.Rev, map[string]any{"from": "queued", "to": "sending", "attempt": claimed.Attempt})
 	})
 	if err != nil {

@@ -70,12 +70,20 @@ func (c *Clinic) DeliveryRecord(ctx context.Context, a Actor, p *Parcel, provide
 		if err := t.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: out.Class, ErrorClass: out.Code, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(p.Attempt)}); err != nil {
 			return err
 		}
+		mine := d.State == "sending" && int(d.Attempt) == p.Attempt
+		if mine || out.Class == OutcomeAccepted {
+			if err := t.hearChannel(ctx, d.Channel, p, out); err != nil {
+				return err
+			}
+		}
+		if out.Class == OutcomeFailed && ourFault[out.Code] { // nothing was sent, and it says nothing about this message
+			out.Class = OutcomeNotSent
+		}
 		if out.Code == stoppedCode {
 			if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
 				return err
 			}
 		}
-		mine := d.State == "sending" && int(d.Attempt) == p.Attempt
 		switch {
 		case out.Class == OutcomeAccepted:
 			return t.accepted(ctx, d, provider, out)

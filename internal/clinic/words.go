@@ -18,6 +18,11 @@ func decisionTitle(deed Deed) string {
 	return map[Deed]string{DeliveryResend: "To be sent again, by decision of", DeliveryMarkSent: "Recorded as sent, on the word of"}[deed]
 }
 
+// breakerTitle says where a channel stands.
+func breakerTitle(state string) string {
+	return map[string]string{breakerClosed: "Sending", breakerOpen: "Paused", breakerHalfOpen: "Trying one notice"}[state]
+}
+
 // deliveryLevel is how a state looks: done, live, stop, or quiet.
 func deliveryLevel(state string) string {
 	switch state {
@@ -53,6 +58,7 @@ func codeWords(code string) string {
 
 // codes are ours, plain HTTP statuses, Twilio's error numbers and SendGrid's kinds of bounces.
 var codes = map[string]string{
+	byHand:            "An administrator paused it.",
 	"unreachable":     "The provider could not be reached.",
 	"dns":             "The provider's address could not be found.",
 	"tls":             "There was no safe connection to the provider.",

@@ -105,6 +105,7 @@ type Times struct {
 	NudgeTimeout    time.Duration `env:"NUDGE_TIMEOUT" envDefault:"300ms"`  // the best-effort enqueue after a commit
 	ReconcileEvery  time.Duration `env:"RECONCILE_EVERY" envDefault:"15s"`  // between two looks for expired leases, and at what is unknown
 	LookupGrace     time.Duration `env:"LOOKUP_GRACE" envDefault:"15m"`     // how long evidence may take before a person is asked
+	BreakerPause    time.Duration `env:"BREAKER_PAUSE" envDefault:"30s"`    // how long a channel that failed is left alone before one notice tries it
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

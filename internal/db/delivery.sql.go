@@ -65,8 +65,9 @@ const deliveriesDue = `-- name: DeliveriesDue :many
 UPDATE deliveries SET dispatch = dispatch + 1, enqueued_at = $1
 WHERE (id, clinic_id) IN (
     SELECT d.id, d.clinic_id FROM deliveries d
+    JOIN breakers b ON b.channel = d.channel AND (b.state = 'closed' OR b.retry_at <= $1)
     WHERE d.state = 'queued' AND d.next_attempt_at <= $1 AND (d.enqueued_at IS NULL OR d.enqueued_at < $2)
-    ORDER BY d.priority DESC, d.next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+    ORDER BY d.priority DESC, d.next_attempt_at LIMIT $3 FOR UPDATE OF d SKIP LOCKED)
 RETURNING id, dispatch, priority
 `
 
@@ -344,8 +345,9 @@ SELECT d.channel, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS mes
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed
+       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures
 FROM deliveries d
+JOIN breakers br ON br.channel = d.channel
 JOIN clinics cl ON cl.id = d.clinic_id
 JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
 LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
@@ -377,6 +379,8 @@ type DeliveryContextRow struct {
 	Consent        string
 	PageID         *uuid.UUID
 	TokenSealed    seal.Sealed
+	Breaker        string
+	Failures       int32
 }
 
 func (q *Queries) DeliveryContext(ctx context.Context, arg DeliveryContextParams) (DeliveryContextRow, error) {
@@ -400,6 +404,8 @@ func (q *Queries) DeliveryContext(ctx context.Context, arg DeliveryContextParams
 		&i.Consent,
 		&i.PageID,
 		&i.TokenSealed,
+		&i.Breaker,
+		&i.Failures,
 	)
 	return i, err
 }
@@ -451,6 +457,21 @@ func (q *Queries) DeliveryCreate(ctx context.Context, arg DeliveryCreateParams) 
 		arg.NotAfter,
 		arg.CreatedAt,
 	)
+	return err
+}
+
+const deliveryHold = `-- name: DeliveryHold :exec
+UPDATE deliveries SET enqueued_at = NULL WHERE id = $1 AND clinic_id = $2 AND state = 'queued'
+`
+
+type DeliveryHoldParams struct {
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+}
+
+// Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
+func (q *Queries) DeliveryHold(ctx context.Context, arg DeliveryHoldParams) error {
+	_, err := q.db.Exec(ctx, deliveryHold, arg.ID, arg.ClinicID)
 	return err
 }
 
