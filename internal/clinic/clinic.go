@@ -6,6 +6,7 @@ package clinic
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -135,6 +136,8 @@ type Subject struct {
 // tx is one deed under way: one transaction, one time, one actor. Helpers below the public methods take it.
 type tx struct {
 	*db.Queries
+	later   *db.Queries // writes that are put off, whatever they change
+	sure    *db.Queries // writes that are put off and must change exactly one row
 	c       *Clinic
 	actor   Actor
 	deed    Deed
@@ -161,10 +164,14 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 	}
 	var t *tx
 	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error {
-		t = &tx{Queries: db.New(p), c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
+		l := &line{tx: p, batch: &pgx.Batch{}}
+		t = &tx{Queries: db.New(l), later: db.New(putOff{l, false}), sure: db.New(putOff{l, true}), c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
 		err := fn(t)
 		if err == nil && !t.silent {
 			err = t.record(ctx)
+		}
+		if err == nil {
+			err = l.flush(ctx)
 		}
 		if err == nil {
 			faultpoint.Reach(string(d), "before-commit")
@@ -213,7 +220,8 @@ func (c *Clinic) tell(ctx context.Context, t *tx) {
 		c.nudge(ctx, n)
 	}
 	if len(t.names) > 0 {
-		c.announce(ctx, t.names)
+		slices.Sort(t.names)
+		c.announce(ctx, slices.Compact(t.names))
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	backoffFirst = 5 * time.Second
 	backoffMost  = 10 * time.Minute
 	sweepMost    = 100
+	receiveMost  = 200 // reports in one transaction
 
 	breakerMost      = 5 // failures in a row that open a channel's breaker
 	breakerPauseMost = 10 * time.Minute
