@@ -145,8 +145,8 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 	var parcel *Parcel
 	err := c.do(ctx, a, DeliveryClaim, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
 		t.silent = true
-		x, err := t.DeliveryTake(ctx, db.DeliveryTakeParams{ID: id, At: t.at})
-		if noRows(err) {
+		x, err := t.DeliveryTake(ctx, id)
+		if noRows(err) || err == nil && (x.Delivery.State != "queued" || x.Delivery.NextAttemptAt.After(t.at)) {
 			return nil
 		}
 		if err != nil {
@@ -167,7 +167,7 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 			return err
 		}
 		if !pass {
-			return t.later.DeliveryHold(ctx, db.DeliveryHoldParams{ID: id, ClinicID: d.ClinicID})
+			return t.later.DeliveryHold(ctx, db.DeliveryHoldParams{ID: id, ClinicID: d.ClinicID, Rev: d.Rev})
 		}
 		parcel = c.parcel(t.at, x, to, body)
 		parcel.StopURL = stopURL
