@@ -27,6 +27,8 @@ type Times struct {
 	StartWindow  time.Duration // how long after the claim an attempt may still begin
 	Reenqueue    time.Duration // how long a dispatched row may lie before it is dispatched again
 	LookupGrace  time.Duration // how long evidence may take before an unknown delivery comes to a person
+	LookupAgain  time.Duration // between two look-ups of what needs a person
+	LookupUntil  time.Duration // how long what needs a person is looked up
 	DraftLease   time.Duration
 	Proof        time.Duration // how long every answer to a patient's proof takes
 }
@@ -34,7 +36,8 @@ type Times struct {
 // DefaultTimes are those of DELIVERY.
 func DefaultTimes() Times {
 	return Times{Lease: 90 * time.Second, ProviderTime: 20 * time.Second, StartWindow: 15 * time.Second,
-		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
+		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute,
+		LookupAgain: 5 * time.Minute, LookupUntil: 24 * time.Hour, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
 }
 
 // Config is what Open needs. Nudge and Announce may be nil; both are best effort and run after the commit.
@@ -101,7 +104,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 4
+const SchemaVersion = 8
 
 // Ready says whether Postgres answers and its migrations are at least ours.
 func (c *Clinic) Ready(ctx context.Context) error {

@@ -159,6 +159,9 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 		if err != nil {
 			return err
 		}
+		if out, err := t.alreadyOut(ctx, d); out || err != nil {
+			return err
+		}
 		x, err := t.DeliveryContext(ctx, db.DeliveryContextParams{ID: id, ClinicID: d.ClinicID})
 		if err != nil {
 			return err

@@ -147,7 +147,7 @@ func (t *tx) foldInto(ctx context.Context, id uuid.UUID, r Receipt) error {
 		return err
 	}
 	t.actor.ClinicID = d.ClinicID
-	to := fold(d.State, r.State)
+	to := fold(d.State, d.Attempt, r.State)
 	if to != d.State {
 		if err := t.moveDelivery(ctx, d, move{to: to, code: r.Code, provider: r.Provider, providerID: r.ProviderID}); err != nil {
 			return err

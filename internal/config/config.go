@@ -105,6 +105,8 @@ type Times struct {
 	NudgeTimeout    time.Duration `env:"NUDGE_TIMEOUT" envDefault:"300ms"`  // the best-effort enqueue after a commit
 	ReconcileEvery  time.Duration `env:"RECONCILE_EVERY" envDefault:"15s"`  // between two looks for expired leases, and at what is unknown
 	LookupGrace     time.Duration `env:"LOOKUP_GRACE" envDefault:"15m"`     // how long evidence may take before a person is asked
+	LookupAgain     time.Duration `env:"LOOKUP_AGAIN" envDefault:"5m"`      // between two look-ups of what needs a person
+	LookupUntil     time.Duration `env:"LOOKUP_UNTIL" envDefault:"24h"`     // how long what needs a person is looked up
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 
