@@ -101,7 +101,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 func (a *App) openProviders() (err error) {
 	cfg, timeout := a.cfg, a.cfg.Times.ProviderTimeout
 	a.sendgrid, err = sendgrid.New(sendgrid.Config{BaseURL: cfg.SendGrid.BaseURL, APIKey: cfg.SendGrid.APIKey.Reveal(), From: cfg.Mail.From,
-		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout})
+		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout, Activity: cfg.SendGrid.Activity})
 	if err != nil {
 		return err
 	}

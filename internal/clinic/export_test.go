@@ -9,3 +9,9 @@ var Fold = fold
 func UnknownOf(delivery, clinic uuid.UUID) Unknown {
 	return Unknown{DeliveryID: delivery, Attempt: 1, clinicID: clinic}
 }
+
+// CodeWords and ConfigurationCodes are for the test that holds the tables against what the rooms can say.
+var (
+	CodeWords          = codeWords
+	ConfigurationCodes = configuration
+)

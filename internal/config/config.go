@@ -69,6 +69,7 @@ type SendGrid struct {
 	BaseURL    string `env:"BASE_URL" envDefault:"https://api.sendgrid.com"`
 	APIKey     Secret `env:"API_KEY"`
 	WebhookKey string `env:"WEBHOOK_KEY"` // base64 of an ECDSA public key in DER
+	Activity   bool   `env:"ACTIVITY"`    // the account has the Email Activity API, so what is unknown can be looked up
 }
 
 // Mail is who e-mail comes from.
