@@ -30,6 +30,15 @@ func (t *tx) alreadyOut(ctx context.Context, d db.Delivery) (bool, error) {
 	return out, nil
 }
 
+// learnProviderID keeps the provider's id from a report that moves nothing, so that a later one which carries that id
+// alone is known to be about this delivery, in whatever order they come.
+func (t *tx) learnProviderID(ctx context.Context, d db.Delivery, r Receipt) error {
+	if d.Attempt == 0 || d.ProviderID != "" || r.ProviderID == "" {
+		return nil
+	}
+	return t.DeliveryNote(ctx, db.DeliveryNoteParams{Provider: r.Provider, ProviderID: r.ProviderID, ErrorClass: d.ErrorClass, At: t.at, ID: d.ID, ClinicID: d.ClinicID})
+}
+
 // afterAllWords tells, on the timeline, of evidence about a notice that was taken for not sent.
 func afterAllWords(from, to string) string {
 	if ranks[to] == 0 {

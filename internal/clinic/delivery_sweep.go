@@ -152,6 +152,8 @@ func (t *tx) foldInto(ctx context.Context, id uuid.UUID, r Receipt) error {
 		if err := t.moveDelivery(ctx, d, move{to: to, code: r.Code, provider: r.Provider, providerID: r.ProviderID}); err != nil {
 			return err
 		}
+	} else if err := t.learnProviderID(ctx, d, r); err != nil {
+		return err
 	}
 	if r.Code == stoppedCode {
 		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
