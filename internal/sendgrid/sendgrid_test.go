@@ -252,7 +252,7 @@ func TestOutcomesBeforeTheHeaders(t *testing.T) {
 // Answers that the sandbox does not give.
 func TestRareAnswers(t *testing.T) {
 	t.Parallel()
-	soon := strconv.FormatInt(time.Now().Add(time.Minute).Unix(), 10)
+	soon, week := strconv.FormatInt(time.Now().Add(time.Minute).Unix(), 10), strconv.FormatInt(time.Now().Add(7*24*time.Hour).Unix(), 10)
 	for name, tt := range map[string]struct {
 		status      int
 		body        string
@@ -271,6 +271,7 @@ func TestRareAnswers(t *testing.T) {
 		"415":                       {415, `{"errors":[{"message":"x"}]}`, "", clinic.OutcomeFailed, "415", false},
 		"451, another region":       {451, ``, "", clinic.OutcomeFailed, "451", false},
 		"429 in its own way":        {429, `{"errors":[{"message":"too many requests"}]}`, soon, clinic.OutcomeNotSent, "429", true},
+		"429 for a week":            {429, ``, week, clinic.OutcomeNotSent, "429", true},
 		"429 that makes no sense":   {429, ``, "soon", clinic.OutcomeNotSent, "429", false},
 		"202 without an id":         {202, ``, "", clinic.OutcomeUnknown, CodeUnreadable, false},
 		"502 of a proxy in between": {502, `<html>`, soon, clinic.OutcomeUnknown, "502", false},
@@ -291,7 +292,7 @@ func TestRareAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := c.Send(context.Background(), parcel("a@mail.example"))
-			if got.Class != tt.class || got.Code != tt.code || (got.RetryAfter > 0) != tt.after || got.RetryAfter > time.Minute {
+			if got.Class != tt.class || got.Code != tt.code || (got.RetryAfter > 0) != tt.after || got.RetryAfter > time.Minute && (got.RetryAfter != time.Hour || tt.header != week) {
 				t.Errorf("got %+v, want %s %s", got, tt.class, tt.code)
 			}
 		})
