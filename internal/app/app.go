@@ -81,7 +81,8 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	return clinic.Open(ctx, clinic.Config{
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
 		Times: clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
-			LookupGrace: t.LookupGrace, BreakerPause: t.BreakerPause, DraftLease: t.DraftLease, Proof: proofTime},
+			LookupGrace: t.LookupGrace, LookupAgain: t.LookupAgain, LookupUntil: t.LookupUntil, BreakerPause: t.BreakerPause,
+			DraftLease: t.DraftLease, Proof: proofTime},
 		Tracer: a.metrics.Tracer(),
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
@@ -105,7 +106,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 func (a *App) openProviders() (err error) {
 	cfg, timeout := a.cfg, a.cfg.Times.ProviderTimeout
 	a.sendgrid, err = sendgrid.New(sendgrid.Config{BaseURL: cfg.SendGrid.BaseURL, APIKey: cfg.SendGrid.APIKey.Reveal(), From: cfg.Mail.From,
-		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout})
+		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout, Activity: cfg.SendGrid.Activity})
 	if err != nil {
 		return err
 	}

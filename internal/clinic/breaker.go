@@ -30,15 +30,11 @@ const (
 	healthOurs                 // our account or settings: no notice can go out before a person mends them
 )
 
-// ourFault are the codes that speak of our account or settings and not of one message: HTTP's, then Twilio's.
-var ourFault = map[string]bool{"401": true, "403": true, "no_provider": true,
-	"20003": true, "20005": true, "20008": true, "20404": true, "21603": true, "21606": true, "21620": true, "21701": true}
-
 func healthOf(out Outcome) health {
 	switch {
 	case out.Class == OutcomeAccepted:
 		return healthWorks
-	case ourFault[out.Code]:
+	case Configuration(out.Code):
 		return healthOurs
 	case out.Class == OutcomeFailed:
 		return healthWorks

@@ -28,6 +28,8 @@ type Times struct {
 	StartWindow  time.Duration // how long after the claim an attempt may still begin
 	Reenqueue    time.Duration // how long a dispatched row may lie before it is dispatched again
 	LookupGrace  time.Duration // how long evidence may take before an unknown delivery comes to a person
+	LookupAgain  time.Duration // between two look-ups of what needs a person
+	LookupUntil  time.Duration // how long what needs a person is looked up
 	BreakerPause time.Duration // how long a channel's breaker stays open before a notice tries it; doubles to 10 min
 	DraftLease   time.Duration
 	Proof        time.Duration // how long every answer to a patient's proof takes
@@ -36,8 +38,8 @@ type Times struct {
 // DefaultTimes are those of DELIVERY.
 func DefaultTimes() Times {
 	return Times{Lease: 90 * time.Second, ProviderTime: 20 * time.Second, StartWindow: 15 * time.Second,
-		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute, BreakerPause: 30 * time.Second,
-		DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
+		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute, LookupAgain: 5 * time.Minute, LookupUntil: 24 * time.Hour,
+		BreakerPause: 30 * time.Second, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
 }
 
 // Config is what Open needs. Nudge, Announce and Alarm may be nil; they are best effort and run after the commit.
@@ -109,7 +111,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 5
+const SchemaVersion = 8
 
 // Ready says whether Postgres answers and its migrations are at least ours.
 func (c *Clinic) Ready(ctx context.Context) error {

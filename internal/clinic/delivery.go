@@ -153,6 +153,9 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 			return err
 		}
 		d := x.Delivery
+		if out, err := t.alreadyOut(ctx, &d); out || err != nil {
+			return err
+		}
 		b := c.chest(d.PatientID, x.Wrapped)
 		if b.err != nil {
 			return b.err // our key does not open this patient: a wrong keyset, not a wrong row, so the row stays queued

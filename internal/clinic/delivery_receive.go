@@ -146,11 +146,13 @@ func (t *tx) store(ctx context.Context, batch []Receipt, k known) (fresh []Recei
 // consent ledger. Only a proved opening verifies a contact: that something arrived does not say at whose.
 func (t *tx) foldInto(ctx context.Context, d *db.Delivery, r Receipt) error {
 	t.actor.ClinicID = d.ClinicID
-	to := fold(d.State, r.State)
+	to := fold(d.State, d.Attempt, r.State)
 	if to != d.State {
 		if err := t.moveDelivery(ctx, d, move{to: to, code: r.Code, provider: r.Provider, providerID: r.ProviderID}); err != nil {
 			return err
 		}
+	} else if err := t.learnProviderID(ctx, d, r); err != nil {
+		return err
 	}
 	if r.Code == stoppedCode {
 		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {

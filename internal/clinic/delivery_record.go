@@ -19,10 +19,10 @@ import (
 var ranks = map[string]int{"accepted": 1, "in_transit": 2, "sent": 3, "delivered": 4, "undelivered": 5, "opened": 6, "acknowledged": 7}
 
 // fold is what a delivery's state becomes when evidence for `seen` arrives: commutative, idempotent, forward by rank.
-// Evidence for what cannot have been sent (queued, cancelled, refused, expired) changes nothing.
-func fold(state, seen string) string {
-	switch state {
-	case "queued", "cancelled", "refused", "expired":
+// Evidence wins over every state of a row that was claimed, queued again and cancelled included; about a row that was
+// never claimed (attempt 0) there can be none, so it changes nothing.
+func fold(state string, attempt int32, seen string) string {
+	if attempt == 0 {
 		return state
 	}
 	if ranks[seen] > ranks[state] || faultpoint.Seeded(faultpoint.SeedFold) {
@@ -79,9 +79,6 @@ func (c *Clinic) DeliveryRecord(ctx context.Context, a Actor, p *Parcel, provide
 				return err
 			}
 		}
-		if out.Class == OutcomeFailed && ourFault[out.Code] { // nothing was sent, and it says nothing about this message
-			out.Class = OutcomeNotSent
-		}
 		if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: out.Class, ErrorClass: out.Code, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(p.Attempt)}); err != nil {
 			return err
 		}
@@ -109,7 +106,7 @@ func (t *tx) afterAttempt(d db.Delivery, provider string, out Outcome) move {
 
 // accepted takes the provider's word, and then the reports that came before it, if there are any.
 func (t *tx) accepted(ctx context.Context, d *db.Delivery, provider string, out Outcome, early bool) error {
-	if to := fold(d.State, "accepted"); to != d.State {
+	if to := fold(d.State, d.Attempt, "accepted"); to != d.State {
 		if err := t.moveDelivery(ctx, d, move{to: to, provider: provider, providerID: out.ProviderID}); err != nil {
 			return err
 		}

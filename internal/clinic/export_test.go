@@ -3,6 +3,7 @@ package clinic
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"countersign/internal/db"
@@ -16,3 +17,14 @@ func NewLine(tx pgx.Tx) (now db.DBTX, later, sure db.DBTX, flush func(context.Co
 	l := &line{tx: tx, batch: &pgx.Batch{}}
 	return l, putOff{l, false}, putOff{l, true}, l.flush
 }
+
+// UnknownOf is what a look-up that began long ago still holds in its hands.
+func UnknownOf(delivery, clinic uuid.UUID) Unknown {
+	return Unknown{DeliveryID: delivery, Attempt: 1, clinicID: clinic}
+}
+
+// CodeWords and ConfigurationCodes are for the test that holds the tables against what the rooms can say.
+var (
+	CodeWords          = codeWords
+	ConfigurationCodes = configuration
+)

@@ -67,8 +67,8 @@ type Unknown struct {
 	Attempt    int
 	Channel    string    // email or sms
 	To, Body   Text      // both empty when the row does not open
-	Since      time.Time // when its attempt began
-	Until      time.Time // when its attempt ended, or was given up
+	Since      time.Time // when its first attempt began: whichever went out, the notice did
+	Until      time.Time // when its last attempt ended, or was given up
 	clinicID   uuid.UUID
 }
 

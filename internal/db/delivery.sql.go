@@ -294,9 +294,10 @@ WITH asked AS (
         WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= $2)
         ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
     RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
-SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.recipient_sealed, a.body_sealed, k.wrapped, t.started_at, t.finished_at FROM asked a
+SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.recipient_sealed, a.body_sealed, k.wrapped, f.started_at, t.finished_at FROM asked a
 JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
 JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1
 `
 
 type DeliveriesUnknownParams struct {
