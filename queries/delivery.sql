@@ -12,12 +12,14 @@ UPDATE deliveries SET dispatch = dispatch + 1, enqueued_at = @at
 WHERE (id, clinic_id) IN (
     SELECT d.id, d.clinic_id FROM deliveries d
     WHERE d.state = 'queued' AND d.next_attempt_at <= @at AND (d.enqueued_at IS NULL OR d.enqueued_at < @enqueued_before)
+      AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)
     ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
 RETURNING id, dispatch, priority;
 
 -- name: DeliveryClaim :one
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = @lease_until, updated_at = @at
 WHERE id = @id AND clinic_id = @clinic_id AND state = 'queued' AND next_attempt_at <= @at
+  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)
 RETURNING *;
 
 -- name: DeliveryLock :one
@@ -40,7 +42,8 @@ SELECT d.channel, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS mes
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed
+       p.id AS page_id, p.token_sealed,
+       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)::bool AS may_send
 FROM deliveries d
 JOIN clinics cl ON cl.id = d.clinic_id
 JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
@@ -67,10 +70,10 @@ WITH asked AS (
         SELECT d.id, d.clinic_id FROM deliveries d
         WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= @at)
         ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
-    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
+    RETURNING id, clinic_id, patient_id, channel, attempt, asked_since, recipient_sealed, body_sealed)
 SELECT a.*, k.wrapped, t.started_at, t.finished_at FROM asked a
 JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
-JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt;
+LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt;
 
 -- name: DeliveryLockIn :one
 SELECT * FROM deliveries WHERE id = @id AND clinic_id = @clinic_id FOR UPDATE;

@@ -6,6 +6,7 @@ package clinic
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,6 +46,7 @@ type Config struct {
 	Model       string // the model whose prices bound a draft before it is asked for
 	Times       Times
 	MaxConns    int32
+	Fenced      bool // nothing is sent before InstanceTrust
 	Tracer      pgx.QueryTracer
 	Now         func() time.Time
 	Nudge       func(ctx context.Context, due Due)
@@ -61,6 +63,8 @@ type Clinic struct {
 	now      func() time.Time
 	nudge    func(context.Context, Due)
 	announce func(context.Context, []string)
+
+	generation atomic.Int64 // the least that the database must have for this process to send from it
 }
 
 // Open prepares the pool. It does not wait for Postgres: a process that starts before its database serves 503 and
@@ -82,6 +86,9 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	}
 	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, now: cfg.Now,
 		nudge: cfg.Nudge, announce: cfg.Announce}
+	if cfg.Fenced {
+		c.InstanceDoubt()
+	}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -101,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 4
+const SchemaVersion = 6
 
 // Ready says whether Postgres answers and its migrations are at least ours.
 func (c *Clinic) Ready(ctx context.Context) error {

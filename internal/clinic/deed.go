@@ -88,6 +88,12 @@ const (
 	DeliveryResend    Deed = "delivery.resend"
 	DeliveryMarkSent  Deed = "delivery.mark-sent"
 
+	InstanceHold    Deed = "instance.hold"
+	InstanceShow    Deed = "instance.show"
+	DeliveryRestore Deed = "delivery.restore"
+	DeliveryAsk     Deed = "delivery.ask"
+	InstanceRelease Deed = "instance.release"
+
 	SettingsShow Deed = "settings.show"
 	SettingsEdit Deed = "settings.edit"
 
@@ -120,6 +126,7 @@ var (
 	everyone = rule{Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own}
 	worker   = rule{RoleWorker: Everything}
 	operator = rule{RoleOperator: Everything}
+	machines = rule{RoleWorker: Everything, RoleOperator: Everything}
 	patient  = rule{RolePatient: Own, RoleNobody: Own}
 )
 
@@ -150,9 +157,12 @@ var policy = map[Deed]rule{
 	MessageWithdraw: {Doctor: Team},
 
 	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
-	DeliveryReconcile: worker, DeliverySettle: worker,
+	DeliveryReconcile: machines, DeliverySettle: machines,
 	DeliveryReceive: {RoleProvider: Everything},
 	DeliveryResend:  writers, DeliveryMarkSent: writers,
+
+	InstanceHold: machines,
+	InstanceShow: operator, DeliveryRestore: operator, DeliveryAsk: operator, InstanceRelease: operator,
 
 	SettingsShow: {Doctor: Own}, SettingsEdit: {Doctor: Own},
 

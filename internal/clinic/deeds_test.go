@@ -2,6 +2,7 @@ package clinic_test
 
 import (
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -165,6 +166,25 @@ func machineActs(w *clinictest.World) []act {
 			return c.DeliverySettle(ctx, a, clinic.Unknown{DeliveryID: x.message}, clinic.Found{})
 		}},
 		{"DeliveryReceive", clinic.DeliveryReceive, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.DeliveryReceive(ctx, a, nil) }},
+		{"InstanceHold", clinic.InstanceHold, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.InstanceHold(ctx, a, clinic.Instance{}, clinic.HeldByHand, 0)
+		}},
+		{"InstanceShow", clinic.InstanceShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.InstanceShow(ctx, a, time.Now())
+			return err
+		}},
+		{"DeliveryRestore", clinic.DeliveryRestore, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.DeliveryRestore(ctx, a, time.Now(), 1)
+			return err
+		}},
+		{"DeliveryAsk", clinic.DeliveryAsk, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.DeliveryAsk(ctx, a, time.Now())
+			return err
+		}},
+		{"InstanceRelease", clinic.InstanceRelease, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.InstanceRelease(ctx, a, time.Now(), nil)
+			return err
+		}},
 		{"DraftClaim", clinic.DraftClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DraftClaim(ctx, a, x.message)
 			return err

@@ -125,7 +125,7 @@ func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 	var due []Due
 	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error { // one transaction: what the caller does not hear of is not marked
 		q := db.New(p)
-		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, RowLimit: int32(limit)})
+		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, Generation: c.generation.Load(), RowLimit: int32(limit)})
 		if err != nil {
 			return err
 		}
@@ -159,8 +159,8 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 		if err != nil {
 			return err
 		}
-		x, err := t.DeliveryContext(ctx, db.DeliveryContextParams{ID: id, ClinicID: d.ClinicID})
-		if err != nil {
+		x, err := t.DeliveryContext(ctx, db.DeliveryContextParams{Generation: c.generation.Load(), ID: id, ClinicID: d.ClinicID})
+		if err != nil || !x.MaySend { // the fence, before everything else: a restored row is not called expired or cancelled either
 			return err
 		}
 		b := c.chest(d.PatientID, x.Wrapped)
@@ -172,7 +172,7 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 		if stop := c.mayNotSend(t.at, d, x, b, to, body); stop.to != "" {
 			return t.moveDelivery(ctx, d, stop)
 		}
-		claimed, err := t.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(c.times.Lease)), At: t.at, ID: id, ClinicID: d.ClinicID})
+		claimed, err := t.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(c.times.Lease)), At: t.at, ID: id, ClinicID: d.ClinicID, Generation: c.generation.Load()})
 		if noRows(err) {
 			return nil
 		}

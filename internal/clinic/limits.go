@@ -30,6 +30,8 @@ const (
 	backoffFirst = 5 * time.Second
 	backoffMost  = 10 * time.Minute
 	sweepMost    = 100
+
+	unreportedMost = 200 // messages nobody knows, in one list
 )
 
 // dailyDrafts and dailyStop: how many drafts a person may ask for in a day, and the cost in micro-dollars at which

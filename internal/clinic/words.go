@@ -64,6 +64,7 @@ var codes = map[string]string{
 	"not_found":       "The provider was asked and does not have it.",
 	"cannot_ask":      "The provider cannot be asked about it.",
 	"lease_expired":   "The worker stopped in the middle.",
+	"restored":        "The database was restored, and does not know what was sent after that moment.",
 	"opted_out":       "The patient has opted out of this address.",
 	"contact_changed": "The patient's address was changed after signing.",
 	"seal":            "What was signed does not match what is stored. Tell your administrator.",

@@ -66,13 +66,15 @@ UPDATE deliveries SET dispatch = dispatch + 1, enqueued_at = $1
 WHERE (id, clinic_id) IN (
     SELECT d.id, d.clinic_id FROM deliveries d
     WHERE d.state = 'queued' AND d.next_attempt_at <= $1 AND (d.enqueued_at IS NULL OR d.enqueued_at < $2)
-    ORDER BY d.priority DESC, d.next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+      AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $3)
+    ORDER BY d.priority DESC, d.next_attempt_at LIMIT $4 FOR UPDATE SKIP LOCKED)
 RETURNING id, dispatch, priority
 `
 
 type DeliveriesDueParams struct {
 	At             *time.Time
 	EnqueuedBefore *time.Time
+	Generation     int64
 	RowLimit       int32
 }
 
@@ -83,7 +85,12 @@ type DeliveriesDueRow struct {
 }
 
 func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([]DeliveriesDueRow, error) {
-	rows, err := q.db.Query(ctx, deliveriesDue, arg.At, arg.EnqueuedBefore, arg.RowLimit)
+	rows, err := q.db.Query(ctx, deliveriesDue,
+		arg.At,
+		arg.EnqueuedBefore,
+		arg.Generation,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +110,7 @@ func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([
 }
 
 const deliveriesExpiredLease = `-- name: DeliveriesExpiredLease :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
 `
 
 type DeliveriesExpiredLeaseParams struct {
@@ -150,6 +157,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.AskedSince,
 		); err != nil {
 			return nil, err
 		}
@@ -162,7 +170,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 }
 
 const deliveriesOfMessage = `-- name: DeliveriesOfMessage :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
 `
 
 type DeliveriesOfMessageParams struct {
@@ -209,6 +217,7 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.AskedSince,
 		); err != nil {
 			return nil, err
 		}
@@ -227,10 +236,10 @@ WITH asked AS (
         SELECT d.id, d.clinic_id FROM deliveries d
         WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= $2)
         ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
-SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.recipient_sealed, a.body_sealed, k.wrapped, t.started_at, t.finished_at FROM asked a
+    RETURNING id, clinic_id, patient_id, channel, attempt, asked_since, recipient_sealed, body_sealed)
+SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.asked_since, a.recipient_sealed, a.body_sealed, k.wrapped, t.started_at, t.finished_at FROM asked a
 JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
-JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
 `
 
 type DeliveriesUnknownParams struct {
@@ -245,10 +254,11 @@ type DeliveriesUnknownRow struct {
 	PatientID       uuid.UUID
 	Channel         string
 	Attempt         int32
+	AskedSince      *time.Time
 	RecipientSealed seal.Sealed
 	BodySealed      seal.Sealed
 	Wrapped         []byte
-	StartedAt       time.Time
+	StartedAt       *time.Time
 	FinishedAt      *time.Time
 }
 
@@ -267,6 +277,7 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 			&i.PatientID,
 			&i.Channel,
 			&i.Attempt,
+			&i.AskedSince,
 			&i.RecipientSealed,
 			&i.BodySealed,
 			&i.Wrapped,
@@ -286,7 +297,8 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 const deliveryClaim = `-- name: DeliveryClaim :one
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = $1, updated_at = $2
 WHERE id = $3 AND clinic_id = $4 AND state = 'queued' AND next_attempt_at <= $2
-RETURNING id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends
+  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $5)
+RETURNING id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since
 `
 
 type DeliveryClaimParams struct {
@@ -294,6 +306,7 @@ type DeliveryClaimParams struct {
 	At         time.Time
 	ID         uuid.UUID
 	ClinicID   uuid.UUID
+	Generation int64
 }
 
 func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (Delivery, error) {
@@ -302,6 +315,7 @@ func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (D
 		arg.At,
 		arg.ID,
 		arg.ClinicID,
+		arg.Generation,
 	)
 	var i Delivery
 	err := row.Scan(
@@ -334,6 +348,7 @@ func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (D
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
 	)
 	return i, err
 }
@@ -344,19 +359,21 @@ SELECT d.channel, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS mes
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed
+       p.id AS page_id, p.token_sealed,
+       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $1)::bool AS may_send
 FROM deliveries d
 JOIN clinics cl ON cl.id = d.clinic_id
 JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
 LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
 LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
 LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = $1 AND d.clinic_id = $2
+WHERE d.id = $2 AND d.clinic_id = $3
 `
 
 type DeliveryContextParams struct {
-	ID       uuid.UUID
-	ClinicID uuid.UUID
+	Generation int64
+	ID         uuid.UUID
+	ClinicID   uuid.UUID
 }
 
 type DeliveryContextRow struct {
@@ -377,10 +394,11 @@ type DeliveryContextRow struct {
 	Consent        string
 	PageID         *uuid.UUID
 	TokenSealed    seal.Sealed
+	MaySend        bool
 }
 
 func (q *Queries) DeliveryContext(ctx context.Context, arg DeliveryContextParams) (DeliveryContextRow, error) {
-	row := q.db.QueryRow(ctx, deliveryContext, arg.ID, arg.ClinicID)
+	row := q.db.QueryRow(ctx, deliveryContext, arg.Generation, arg.ID, arg.ClinicID)
 	var i DeliveryContextRow
 	err := row.Scan(
 		&i.Channel,
@@ -400,6 +418,7 @@ func (q *Queries) DeliveryContext(ctx context.Context, arg DeliveryContextParams
 		&i.Consent,
 		&i.PageID,
 		&i.TokenSealed,
+		&i.MaySend,
 	)
 	return i, err
 }
@@ -455,7 +474,7 @@ func (q *Queries) DeliveryCreate(ctx context.Context, arg DeliveryCreateParams) 
 }
 
 const deliveryLock = `-- name: DeliveryLock :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, error) {
@@ -491,12 +510,13 @@ func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, err
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
 	)
 	return i, err
 }
 
 const deliveryLockByProviderID = `-- name: DeliveryLockByProviderID :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE provider = $1 AND provider_id = $2 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE provider = $1 AND provider_id = $2 FOR UPDATE
 `
 
 type DeliveryLockByProviderIDParams struct {
@@ -537,12 +557,13 @@ func (q *Queries) DeliveryLockByProviderID(ctx context.Context, arg DeliveryLock
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
 	)
 	return i, err
 }
 
 const deliveryLockIn = `-- name: DeliveryLockIn :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
 `
 
 type DeliveryLockInParams struct {
@@ -583,6 +604,7 @@ func (q *Queries) DeliveryLockIn(ctx context.Context, arg DeliveryLockInParams) 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
 	)
 	return i, err
 }
@@ -671,7 +693,7 @@ func (q *Queries) DeliveryNote(ctx context.Context, arg DeliveryNoteParams) erro
 }
 
 const deliveryOfMessage = `-- name: DeliveryOfMessage :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
 `
 
 type DeliveryOfMessageParams struct {
@@ -712,6 +734,7 @@ func (q *Queries) DeliveryOfMessage(ctx context.Context, arg DeliveryOfMessagePa
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
 	)
 	return i, err
 }
