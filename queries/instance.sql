@@ -17,7 +17,8 @@ WHERE held_at IS NULL AND lineage = @lineage;
 UPDATE instance SET witnessed = @witnessed WHERE held_at IS NOT NULL AND witnessed < @witnessed;
 
 -- name: InstanceRenew :one
-UPDATE instance SET lineage = @lineage, generation = greatest(generation, witnessed) + 1, beat = @beat, beat_at = now(), anchored = true
+UPDATE instance SET lineage = @lineage, generation = greatest(generation, witnessed) + 1, beat = @beat, beat_at = now(),
+    anchored = anchored OR @anchored
 WHERE held_at IS NOT NULL RETURNING *;
 
 -- name: InstanceRelease :exec

@@ -148,9 +148,9 @@ func (c *Clinic) InstanceShow(ctx context.Context, a Actor, since time.Time) (St
 }
 
 // InstanceRelease lets sending begin again, under a new lineage and a generation above every one that was shown, so that
-// whatever else still runs from before is the one that stops. anchor writes it outside the database, before the stop is
-// lifted: if that fails, or anything after it, sending stays stopped and this can be repeated. A delivery that may have
-// been sent since `since` must have been settled or doubted first.
+// whatever else still runs from before is the one that stops. anchor, if there is a place outside the database, writes it
+// there before the stop is lifted: if that fails, or anything after it, sending stays stopped and this can be repeated. A
+// delivery that may have been sent since `since` must have been settled or doubted first.
 func (c *Clinic) InstanceRelease(ctx context.Context, a Actor, since time.Time, anchor func(context.Context, Instance) error) (Instance, error) {
 	var out Instance
 	err := c.do(ctx, a, InstanceRelease, Subject{Kind: "instance"}, func(t *tx) error {
@@ -171,12 +171,14 @@ func (c *Clinic) InstanceRelease(ctx context.Context, a Actor, since time.Time, 
 		if len(rest) > 0 {
 			return refuse(Conflict, "suspects", "There are deliveries that may have been sent and are still to be settled.")
 		}
-		now, err := t.InstanceRenew(ctx, db.InstanceRenewParams{Lineage: uuid.New(), Beat: newID()})
+		now, err := t.InstanceRenew(ctx, db.InstanceRenewParams{Lineage: uuid.New(), Beat: newID(), Anchored: anchor != nil})
 		if err != nil {
 			return err
 		}
-		if err := anchor(ctx, instanceOf(now)); err != nil {
-			return err
+		if anchor != nil {
+			if err := anchor(ctx, instanceOf(now)); err != nil {
+				return err
+			}
 		}
 		t.subject.ID, out = now.Lineage, instanceOf(now)
 		t.detail["reason"], t.detail["since"], t.detail["before"], t.detail["generation"] = before.HeldReason, since, before.Generation, now.Generation

@@ -40,7 +40,8 @@ type Config struct {
 	DatabaseURL        Secret `env:"DATABASE_URL"`         // as the app's role
 	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"` // as the owner; default DatabaseURL
 	RedisURL           Secret `env:"REDIS_URL"`
-	Keyset             Secret `env:"KEYSET"` // for seal.OpenKeyring
+	Keyset             Secret `env:"KEYSET"`   // for seal.OpenKeyring
+	BlobURL            string `env:"BLOB_URL"` // the place outside the database; empty: no restore fence
 
 	Access         Access         `envPrefix:"ACCESS_"`
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"` // whose forwarding and Access headers are believed
@@ -105,6 +106,7 @@ type Times struct {
 	NudgeTimeout    time.Duration `env:"NUDGE_TIMEOUT" envDefault:"300ms"`  // the best-effort enqueue after a commit
 	ReconcileEvery  time.Duration `env:"RECONCILE_EVERY" envDefault:"15s"`  // between two looks for expired leases, and at what is unknown
 	LookupGrace     time.Duration `env:"LOOKUP_GRACE" envDefault:"15m"`     // how long evidence may take before a person is asked
+	FenceEvery      time.Duration `env:"FENCE_EVERY" envDefault:"10s"`      // between two beats of the installation: how much a restored database may lose unnoticed
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

@@ -73,6 +73,7 @@ func production(t *testing.T) map[string]string {
 		"OPENAI_API_KEY":       "sk-live-key",
 		"SENTRY_DSN":           "https://abc@o1.ingest.sentry.io/1",
 		"METRICS_TOKEN":        "0123456789abcdef",
+		"BLOB_URL":             "s3://riverside-countersign?region=us-west-2",
 	}
 }
 

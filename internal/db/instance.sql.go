@@ -346,17 +346,19 @@ func (q *Queries) InstanceRelease(ctx context.Context) error {
 }
 
 const instanceRenew = `-- name: InstanceRenew :one
-UPDATE instance SET lineage = $1, generation = greatest(generation, witnessed) + 1, beat = $2, beat_at = now(), anchored = true
+UPDATE instance SET lineage = $1, generation = greatest(generation, witnessed) + 1, beat = $2, beat_at = now(),
+    anchored = anchored OR $3
 WHERE held_at IS NOT NULL RETURNING one, lineage, generation, beat, beat_at, anchored, witnessed, held_at, held_since, held_reason
 `
 
 type InstanceRenewParams struct {
-	Lineage uuid.UUID
-	Beat    uuid.UUID
+	Lineage  uuid.UUID
+	Beat     uuid.UUID
+	Anchored bool
 }
 
 func (q *Queries) InstanceRenew(ctx context.Context, arg InstanceRenewParams) (Instance, error) {
-	row := q.db.QueryRow(ctx, instanceRenew, arg.Lineage, arg.Beat)
+	row := q.db.QueryRow(ctx, instanceRenew, arg.Lineage, arg.Beat, arg.Anchored)
 	var i Instance
 	err := row.Scan(
 		&i.One,

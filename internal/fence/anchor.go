@@ -29,7 +29,7 @@ type anchor struct {
 // errUnreadable: the file is there and is not one of ours.
 var errUnreadable = errors.New("instance.json in BLOB_URL cannot be read")
 
-// readAnchor is nil when there is no file.
+// readAnchor is nil when there is no file. With errUnreadable it can still be written over.
 func readAnchor(ctx context.Context, b *blob.Bucket) (*anchor, error) {
 	content, version, err := b.Read(ctx, anchorName)
 	if errors.Is(err, blob.ErrMissing) {
@@ -40,7 +40,7 @@ func readAnchor(ctx context.Context, b *blob.Bucket) (*anchor, error) {
 	}
 	a := &anchor{version: version}
 	if json.Unmarshal(content, a) != nil || a.Format != 1 || a.Lineage == uuid.Nil || a.Generation < 1 {
-		return nil, errUnreadable
+		return &anchor{version: version}, errUnreadable
 	}
 	return a, nil
 }

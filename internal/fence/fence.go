@@ -28,7 +28,6 @@ const (
 	Off       = "off"       // there is no BLOB_URL
 )
 
-// bucketTime is how long the file may take. It is less than any sensible Every, so that two beats never write at once.
 const bucketTime = 5 * time.Second
 
 // Config is what a fence needs. Without a Bucket it is off.
@@ -36,7 +35,6 @@ type Config struct {
 	Clinic *clinic.Clinic // opened Fenced
 	Bucket *blob.Bucket
 	Every  time.Duration // between two looks, and between two beats of all workers together
-	Beats  bool          // a worker raises the generation; others only look
 	Log    *slog.Logger
 	Report func(ctx context.Context, err error) // hears of a stop; may be nil
 }
@@ -66,8 +64,8 @@ func New(cfg Config) *Fence {
 // Word says how this process stands: ok, held, unchecked or off.
 func (f *Fence) Word() string { return f.word.Load().(string) }
 
-// Run looks at once and then each Every, until ctx ends.
-func (f *Fence) Run(ctx context.Context) {
+// Run looks at once and then each Every, until ctx ends. A worker beats, others only look; both may run in one process.
+func (f *Fence) Run(ctx context.Context, beats bool) {
 	if f.cfg.Bucket == nil {
 		f.cfg.Log.WarnContext(ctx, "BLOB_URL is not set: a restored database would send again what it does not know of")
 		return
@@ -75,7 +73,7 @@ func (f *Fence) Run(ctx context.Context) {
 	ticker := time.NewTicker(f.cfg.Every)
 	defer ticker.Stop()
 	for {
-		f.Look(ctx)
+		_ = f.Look(ctx, beats) // said there
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -84,8 +82,9 @@ func (f *Fence) Run(ctx context.Context) {
 	}
 }
 
-// Look compares once, stops what has to be stopped, and beats if it is time.
-func (f *Fence) Look(ctx context.Context) {
+// Look compares once, stops what has to be stopped, and, if asked to and it is time, beats. Its error is the database's,
+// without which nothing is sent anyway.
+func (f *Fence) Look(ctx context.Context, beats bool) error {
 	f.one.Lock()
 	defer f.one.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 2*bucketTime)
@@ -95,7 +94,7 @@ func (f *Fence) Look(ctx context.Context) {
 		s = f.see(ctx)
 	}
 	switch {
-	case s.err != nil: // without its database this process sends nothing anyway
+	case s.err != nil:
 		f.say(ctx, slog.LevelWarn, clinic.Code(s.err))
 	case s.now.HeldAt != nil:
 		f.held(ctx, s)
@@ -107,9 +106,13 @@ func (f *Fence) Look(ctx context.Context) {
 		f.say(ctx, slog.LevelError, "unchecked")
 	default:
 		f.trust(s.now)
-		f.beat(ctx, s)
+		f.beat(ctx, s, beats)
 	}
+	return s.err
 }
+
+// patience is how long the file may take: less than Every where that is seconds, so that two beats do not write at once.
+func (f *Fence) patience() time.Duration { return min(bucketTime, max(f.cfg.Every, time.Second)) }
 
 // sight is what one look saw.
 type sight struct {
@@ -123,7 +126,7 @@ type sight struct {
 
 // see reads the file first and the database after it: the other way round, a beat between the two would look like a loss.
 func (f *Fence) see(ctx context.Context) (s sight) {
-	reading, cancel := context.WithTimeout(ctx, bucketTime)
+	reading, cancel := context.WithTimeout(ctx, f.patience())
 	defer cancel()
 	s.anchor, s.anchorErr = readAnchor(reading, f.cfg.Bucket)
 	if s.now, s.err = f.cfg.Clinic.InstanceSee(ctx); s.err != nil {
@@ -200,12 +203,12 @@ func (f *Fence) trust(now clinic.Instance) {
 
 // beat raises the generation, if it is time and this process is a worker that wins, and then writes the file. When the
 // file cannot be written, sending goes on: the database is then ahead of it, which is no loss.
-func (f *Fence) beat(ctx context.Context, s sight) {
+func (f *Fence) beat(ctx context.Context, s sight, beats bool) {
 	said := ""
 	if s.anchorErr != nil {
 		said = "bucket_away"
 	}
-	if f.cfg.Beats {
+	if beats {
 		now, won, err := f.cfg.Clinic.InstanceBeat(ctx, s.now, f.cfg.Every, s.anchor != nil)
 		switch {
 		case err != nil:
@@ -224,7 +227,7 @@ func (f *Fence) beat(ctx context.Context, s sight) {
 }
 
 func (f *Fence) write(ctx context.Context, now clinic.Instance, over *anchor) bool {
-	ctx, cancel := context.WithTimeout(ctx, bucketTime)
+	ctx, cancel := context.WithTimeout(ctx, f.patience())
 	defer cancel()
 	return writeAnchor(ctx, f.cfg.Bucket, now, over) == nil
 }
