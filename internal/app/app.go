@@ -19,8 +19,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"countersign/internal/blob"
 	"countersign/internal/clinic"
 	"countersign/internal/config"
+	"countersign/internal/fence"
 	"countersign/internal/logging"
 	"countersign/internal/metrics"
 	"countersign/internal/openai"
@@ -43,6 +45,8 @@ type App struct {
 	hub      *Hub
 	queue    *worker.Queue
 	clinic   *clinic.Clinic
+	bucket   *blob.Bucket // nil without BLOB_URL
+	fence    *fence.Fence
 	sendgrid *sendgrid.Client
 	twilio   *twilio.Client
 	openai   *openai.Client
@@ -63,6 +67,11 @@ func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 	if a.clinic, err = a.openClinic(ctx); err != nil {
 		return nil, err
 	}
+	if a.bucket, err = openBucket(ctx, cfg); err != nil {
+		a.clinic.Close()
+		return nil, err
+	}
+	a.fence = fence.New(fence.Config{Clinic: a.clinic, Bucket: a.bucket, Every: cfg.Times.FenceEvery, Log: a.log, Report: logging.Capture})
 	if err := a.openProviders(); err != nil {
 		a.clinic.Close()
 		return nil, err
@@ -82,7 +91,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
 		Times: clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
 			LookupGrace: t.LookupGrace, DraftLease: t.DraftLease, Proof: proofTime},
-		Tracer: a.metrics.Tracer(),
+		Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
 			defer cancel()
@@ -96,6 +105,14 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 			}
 		},
 	})
+}
+
+// openBucket opens the place outside the database, if there is one.
+func openBucket(ctx context.Context, cfg *config.Config) (*blob.Bucket, error) {
+	if cfg.BlobURL == "" {
+		return nil, nil
+	}
+	return blob.Open(ctx, cfg.BlobURL)
 }
 
 func (a *App) openProviders() (err error) {
@@ -127,6 +144,9 @@ func (a *App) Close() error {
 		provider.Close()
 	}
 	err := a.redis.Close()
+	if a.bucket != nil {
+		err = errors.Join(err, a.bucket.Close())
+	}
 	a.flush()
 	return err
 }
