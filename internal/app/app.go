@@ -89,8 +89,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
-		Times: clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
-			LookupGrace: t.LookupGrace, DraftLease: t.DraftLease, Proof: proofTime},
+		Times:  timesOf(t),
 		Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
@@ -107,6 +106,12 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	})
 }
 
+// timesOf are the settings as the domain takes them.
+func timesOf(t config.Times) clinic.Times {
+	return clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
+		LookupGrace: t.LookupGrace, DraftLease: t.DraftLease, Proof: proofTime}
+}
+
 // openBucket opens the place outside the database, if there is one.
 func openBucket(ctx context.Context, cfg *config.Config) (*blob.Bucket, error) {
 	if cfg.BlobURL == "" {
@@ -116,19 +121,24 @@ func openBucket(ctx context.Context, cfg *config.Config) (*blob.Bucket, error) {
 }
 
 func (a *App) openProviders() (err error) {
-	cfg, timeout := a.cfg, a.cfg.Times.ProviderTimeout
-	a.sendgrid, err = sendgrid.New(sendgrid.Config{BaseURL: cfg.SendGrid.BaseURL, APIKey: cfg.SendGrid.APIKey.Reveal(), From: cfg.Mail.From,
+	if a.sendgrid, a.twilio, err = openSenders(a.cfg); err != nil {
+		return err
+	}
+	a.openai, err = openai.New(openai.Config{BaseURL: a.cfg.OpenAI.BaseURL, APIKey: a.cfg.OpenAI.APIKey.Reveal(), Model: a.cfg.OpenAI.Model})
+	return err
+}
+
+// openSenders opens the accounts that notices go out of. It asks nobody.
+func openSenders(cfg *config.Config) (*sendgrid.Client, *twilio.Client, error) {
+	timeout := cfg.Times.ProviderTimeout
+	mail, err := sendgrid.New(sendgrid.Config{BaseURL: cfg.SendGrid.BaseURL, APIKey: cfg.SendGrid.APIKey.Reveal(), From: cfg.Mail.From,
 		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	a.twilio, err = twilio.New(twilio.Config{BaseURL: cfg.Twilio.BaseURL, AccountSID: cfg.Twilio.AccountSID, AuthToken: cfg.Twilio.AuthToken.Reveal(),
+	text, err := twilio.New(twilio.Config{BaseURL: cfg.Twilio.BaseURL, AccountSID: cfg.Twilio.AccountSID, AuthToken: cfg.Twilio.AuthToken.Reveal(),
 		PreviousToken: cfg.Twilio.AuthTokenPrevious.Reveal(), From: cfg.Twilio.From, PublicURL: cfg.BaseURL, Timeout: timeout})
-	if err != nil {
-		return err
-	}
-	a.openai, err = openai.New(openai.Config{BaseURL: cfg.OpenAI.BaseURL, APIKey: cfg.OpenAI.APIKey.Reveal(), Model: cfg.OpenAI.Model})
-	return err
+	return mail, text, err
 }
 
 // Clinic is the open house's domain, for commands that do deeds.
