@@ -31,6 +31,7 @@ CREATE TRIGGER instance_kept BEFORE TRUNCATE ON instance FOR EACH STATEMENT EXEC
 
 -- What a look-up has to cover beside the last attempt, for deliveries whose attempts may be lost.
 ALTER TABLE deliveries ADD COLUMN asked_since timestamptz;
+CREATE INDEX deliveries_asked ON deliveries (channel, state) WHERE asked_since IS NOT NULL;
 
 -- A queued delivery may have been sent only if the database lost something: while sending is stopped, and only then.
 INSERT INTO delivery_edges (from_state, to_state) VALUES ('queued', 'unknown');

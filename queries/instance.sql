@@ -52,3 +52,7 @@ SELECT * FROM delivery_events WHERE delivery_id = @delivery_id ORDER BY happened
 -- name: EventsOfNobody :many
 SELECT provider, provider_id, count(*)::int AS reports, max(happened_at)::timestamptz AS last_at FROM delivery_events
 WHERE clinic_id IS NULL AND happened_at >= @since GROUP BY provider, provider_id ORDER BY last_at DESC, provider_id LIMIT @row_limit;
+
+-- name: DeliveriesSettling :many
+SELECT d.channel, d.state, count(*)::int AS deliveries FROM deliveries d, instance i
+WHERE d.asked_since IS NOT NULL AND (d.state = 'unknown' OR d.updated_at >= i.held_at) GROUP BY d.channel, d.state ORDER BY d.channel, d.state;

@@ -48,7 +48,6 @@ type reconciler struct {
 	out     io.Writer
 	want    Reconciling
 	since   time.Time
-	result  map[string]map[string]int // channel -> what came of it -> how many
 }
 
 // Reconcile settles what a restored database does not know to have been sent, and lets sending begin again. What it finds
@@ -73,7 +72,7 @@ func Reconcile(ctx context.Context, cfg *config.Config, want Reconciling, out io
 	defer mail.Close()
 	defer text.Close()
 	r := &reconciler{cfg: cfg, clinic: c, bucket: bucket, senders: map[string]clinic.Sender{"email": mail, "sms": text},
-		actor: clinic.OperatorActor("operator"), out: out, want: want, result: map[string]map[string]int{}}
+		actor: clinic.OperatorActor("operator"), out: out, want: want}
 	return sayable(r.run(ctx))
 }
 
@@ -97,10 +96,10 @@ func (r *reconciler) run(ctx context.Context) error {
 			return err
 		}
 	}
-	r.sayResult()
 	if shown, err = r.clinic.InstanceShow(ctx, r.actor, r.since); err != nil {
 		return err
 	}
+	r.saySettling(shown)
 	r.sayUnknown(shown)
 	now, err := fence.Release(ctx, r.clinic, r.bucket, r.actor, r.since)
 	if err != nil {
@@ -147,16 +146,10 @@ func (r *reconciler) restore(ctx context.Context) error {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		for _, row := range rows {
-			r.count(row.Channel, "may have been sent")
-			if row.State != "unknown" {
-				r.count(row.Channel, "reported by the provider")
-			}
-		}
 	}
 }
 
-// ask looks up everything unknown, once. A worker may be asking too: each row is given to one.
+// ask looks up everything unknown, once. Workers are asking too: each row is given to one.
 func (r *reconciler) ask(ctx context.Context) error {
 	if _, err := r.clinic.DeliveryAsk(ctx, r.actor, r.since); err != nil {
 		return err
@@ -167,33 +160,22 @@ func (r *reconciler) ask(ctx context.Context) error {
 		if err != nil || len(rows) == 0 || asked[rows[0].DeliveryID.String()] {
 			return err
 		}
-		found, failed := make([]clinic.Found, len(rows)), make([]error, len(rows))
+		failed := make([]error, len(rows))
 		var all sync.WaitGroup
 		for i, u := range rows {
 			asked[u.DeliveryID.String()] = true
 			all.Go(func() {
-				found[i] = worker.LookUp(ctx, r.senders[u.Channel], r.cfg.Times.ProviderTimeout, u)
+				found := worker.LookUp(ctx, r.senders[u.Channel], r.cfg.Times.ProviderTimeout, u)
 				if failed[i] = ctx.Err(); failed[i] == nil {
-					failed[i] = r.clinic.DeliverySettle(ctx, r.actor, u, found[i])
+					failed[i] = r.clinic.DeliverySettle(ctx, r.actor, u, found)
 				}
 			})
 		}
 		all.Wait()
-		for i, u := range rows {
-			r.count(u.Channel, map[string]string{clinic.FoundAccepted: "found at the provider", clinic.FoundNothing: "not found there",
-				clinic.FoundCannotAsk: "cannot be asked about"}[found[i].Class])
-		}
 		if err := errors.Join(failed...); err != nil {
 			return err
 		}
 	}
-}
-
-func (r *reconciler) count(channel, what string) {
-	if r.result[what] == nil {
-		r.result[what] = map[string]int{}
-	}
-	r.result[what][channel]++
 }
 
 func (r *reconciler) say(format string, args ...any) { fmt.Fprintf(r.out, format+"\n", args...) }
@@ -223,14 +205,14 @@ func (r *reconciler) sayStop(i clinic.Instance, shown clinic.Stopped) {
 	r.say("")
 }
 
-func (r *reconciler) sayResult() {
+func (r *reconciler) saySettling(shown clinic.Stopped) {
 	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "settled\temail\tsms")
-	for _, what := range []string{"may have been sent", "reported by the provider", "found at the provider", "not found there", "cannot be asked about"} {
-		fmt.Fprintf(t, "%s\t%d\t%d\n", what, r.result[what]["email"], r.result[what]["sms"])
+	fmt.Fprintln(t, "what may have been sent\tis now\tdeliveries")
+	for _, s := range shown.Settling {
+		fmt.Fprintf(t, "%s\t%s\t%d\n", s.Channel, s.State, s.Deliveries)
 	}
 	_ = t.Flush()
-	r.say("What is not settled is looked up again, and comes to a person after %s.\n", r.cfg.Times.LookupGrace)
+	r.say("Those that are unknown are looked up again by the workers, and come to a person after %s.\n", r.cfg.Times.LookupGrace)
 }
 
 func (r *reconciler) sayUnknown(shown clinic.Stopped) {

@@ -101,6 +101,7 @@ func (t *tx) anyHome(ctx context.Context) error {
 type Stopped struct {
 	Instance
 	Channels []StoppedChannel
+	Settling []Settling
 	Unknown  []Unreported
 }
 
@@ -109,6 +110,12 @@ type Stopped struct {
 type StoppedChannel struct {
 	Channel         string
 	Suspect, Queued int
+}
+
+// Settling counts what was doubted since the stop, or was unknown before, by where it stands.
+type Settling struct {
+	Channel, State string
+	Deliveries     int
 }
 
 // Unreported is a message that a provider reports of and this database does not know. There is no more of it than the
@@ -137,6 +144,13 @@ func (c *Clinic) InstanceShow(ctx context.Context, a Actor, since time.Time) (St
 		}
 		for _, r := range channels {
 			out.Channels = append(out.Channels, StoppedChannel{Channel: r.Channel, Suspect: int(r.Suspect), Queued: int(r.Queued)})
+		}
+		settling, err := t.DeliveriesSettling(ctx)
+		if err != nil {
+			return err
+		}
+		for _, r := range settling {
+			out.Settling = append(out.Settling, Settling{Channel: r.Channel, State: r.State, Deliveries: int(r.Deliveries)})
 		}
 		reports, err := t.EventsOfNobody(ctx, db.EventsOfNobodyParams{Since: since, RowLimit: unreportedMost})
 		for _, r := range reports {

@@ -12,6 +12,37 @@ import (
 	"github.com/google/uuid"
 )
 
+const deliveriesSettling = `-- name: DeliveriesSettling :many
+SELECT d.channel, d.state, count(*)::int AS deliveries FROM deliveries d, instance i
+WHERE d.asked_since IS NOT NULL AND (d.state = 'unknown' OR d.updated_at >= i.held_at) GROUP BY d.channel, d.state ORDER BY d.channel, d.state
+`
+
+type DeliveriesSettlingRow struct {
+	Channel    string
+	State      string
+	Deliveries int32
+}
+
+func (q *Queries) DeliveriesSettling(ctx context.Context) ([]DeliveriesSettlingRow, error) {
+	rows, err := q.db.Query(ctx, deliveriesSettling)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeliveriesSettlingRow{}
+	for rows.Next() {
+		var i DeliveriesSettlingRow
+		if err := rows.Scan(&i.Channel, &i.State, &i.Deliveries); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deliveriesSuspect = `-- name: DeliveriesSuspect :many
 SELECT d.id, d.clinic_id, d.channel, EXISTS (SELECT 1 FROM delivery_events e WHERE e.delivery_id = d.id)::bool AS reported
 FROM deliveries d, instance i
