@@ -37,7 +37,7 @@ var doors = map[string][]string{
 	"drafting":   {"check"},
 	"blob":       {},
 	"faultpoint": {},
-	"fence":      {"blob", "clinic"},
+	"fence":      {"blob", "clinic", "faultpoint"},
 	"identity":   {},
 	"local":      {},
 	"logging":    {},

@@ -19,7 +19,6 @@ RETURNING id, dispatch, priority;
 -- name: DeliveryClaim :one
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = @lease_until, updated_at = @at
 WHERE id = @id AND clinic_id = @clinic_id AND state = 'queued' AND next_attempt_at <= @at
-  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)
 RETURNING *;
 
 -- name: DeliveryLock :one

@@ -142,8 +142,7 @@ func (r *reconciler) stopped(ctx context.Context) (clinic.Instance, error) {
 // restore doubts what may have been sent.
 func (r *reconciler) restore(ctx context.Context) error {
 	for {
-		rows, err := r.clinic.DeliveryRestore(ctx, r.actor, r.since, restoreAtOnce)
-		if err != nil || len(rows) == 0 {
+		if n, err := r.clinic.DeliveryRestore(ctx, r.actor, r.since, restoreAtOnce); err != nil || n == 0 {
 			return err
 		}
 	}

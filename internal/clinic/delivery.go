@@ -172,7 +172,7 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 		if stop := c.mayNotSend(t.at, d, x, b, to, body); stop.to != "" {
 			return t.moveDelivery(ctx, d, stop)
 		}
-		claimed, err := t.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(c.times.Lease)), At: t.at, ID: id, ClinicID: d.ClinicID, Generation: c.generation.Load()})
+		claimed, err := t.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(c.times.Lease)), At: t.at, ID: id, ClinicID: d.ClinicID})
 		if noRows(err) {
 			return nil
 		}

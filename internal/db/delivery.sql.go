@@ -297,7 +297,6 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 const deliveryClaim = `-- name: DeliveryClaim :one
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = $1, updated_at = $2
 WHERE id = $3 AND clinic_id = $4 AND state = 'queued' AND next_attempt_at <= $2
-  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $5)
 RETURNING id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since
 `
 
@@ -306,7 +305,6 @@ type DeliveryClaimParams struct {
 	At         time.Time
 	ID         uuid.UUID
 	ClinicID   uuid.UUID
-	Generation int64
 }
 
 func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (Delivery, error) {
@@ -315,7 +313,6 @@ func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (D
 		arg.At,
 		arg.ID,
 		arg.ClinicID,
-		arg.Generation,
 	)
 	var i Delivery
 	err := row.Scan(

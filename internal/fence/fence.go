@@ -18,6 +18,7 @@ import (
 
 	"countersign/internal/blob"
 	"countersign/internal/clinic"
+	"countersign/internal/faultpoint"
 )
 
 // The words of Word.
@@ -214,6 +215,7 @@ func (f *Fence) beat(ctx context.Context, s sight, beats bool) {
 		case err != nil:
 			said = clinic.Code(err)
 		case won:
+			faultpoint.Reach("fence", "beaten")
 			f.trust(now)
 			if s.anchorErr == nil && !f.write(ctx, now, s.anchor) {
 				said = "bucket_away"

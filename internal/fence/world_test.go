@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -25,7 +26,9 @@ var ctx = context.Background()
 type world struct {
 	*clinictest.World
 	bucket *blob.Bucket
-	away   atomic.Bool // the place answers nothing but errors
+	away   atomic.Bool                         // the place answers nothing but errors
+	before atomic.Pointer[func(method string)] // is called before the place looks at a request
+	after  atomic.Pointer[func(method string)] // and when its answer is made, before it is given
 }
 
 func newWorld(t *testing.T) *world {
@@ -39,7 +42,17 @@ func newWorld(t *testing.T) *world {
 			http.Error(rw, "away", http.StatusForbidden) // an answer that the client does not try again
 			return
 		}
-		plays.ServeHTTP(rw, r)
+		if call := w.before.Load(); call != nil {
+			(*call)(r.Method)
+		}
+		answer := httptest.NewRecorder()
+		plays.ServeHTTP(answer, r)
+		if call := w.after.Load(); call != nil {
+			(*call)(r.Method)
+		}
+		maps.Copy(rw.Header(), answer.Header())
+		rw.WriteHeader(answer.Code)
+		_, _ = rw.Write(answer.Body.Bytes())
 	}))
 	t.Cleanup(server.Close)
 	var err error

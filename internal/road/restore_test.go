@@ -122,6 +122,44 @@ func (h *house) held() (held bool) {
 	return held
 }
 
+// lostTime is what happens to a clinic around the moment that its database is restored to.
+type lostTime struct {
+	patient                  uuid.UUID
+	doctor                   *client
+	before                   uuid.UUID // delivered before it
+	text, mail, unsent, gone uuid.UUID // sent after it; not sent; approved after it, so that no row is left
+	goneDelivery             uuid.UUID
+	taken                    int // notices that the providers have taken by then
+}
+
+// lose sends, copies the database, sends on, stops everything and puts the copy in its place.
+func (h *house) lose() (l lostTime) {
+	h.t.Helper()
+	l.patient = h.patient("Ada Winter", "1950-01-02", "77001", "ada@mail.example", "+14155550142")
+	l.doctor = h.as("amara-osei")
+	approved := func(channel string, undo int) uuid.UUID {
+		return h.approved(l.doctor, l.patient, "Ada Winter", channel, undo)
+	}
+	l.before = approved("email", 0)
+	h.waitFor("delivery", 30*time.Second, func() bool { return h.state(l.before) == "delivered" })
+	l.gone = h.submitted(l.patient, "Ada Winter", "email")
+	l.text, l.mail, l.unsent = approved("sms", 120), approved("email", 120), approved("sms", 120)
+	copied := clinictest.Snapshot(h.t, h.database)
+	h.exec("UPDATE clinics SET undo_seconds = 0")
+	h.due(0, l.text, l.mail)
+	h.waitFor("the doctor's page after the copy", 20*time.Second, func() bool { status, _ := l.doctor.get("/"); return status == http.StatusOK })
+	h.sign(l.doctor, l.gone)
+	for _, id := range []uuid.UUID{l.text, l.mail, l.gone} {
+		h.waitFor("delivery in the time that will be lost", 60*time.Second, func() bool { return h.state(id) == "delivered" })
+	}
+	l.goneDelivery = h.delivery(l.gone)
+	h.stop()
+	clinictest.Restore(h.t, h.database, copied)
+	h.due(0, l.text, l.mail, l.unsent)
+	l.taken = len(h.accepted())
+	return l
+}
+
 // The database is restored to a moment before some notices went out, under processes that then start. They send nothing
 // and say so on every page; what an operator reconciles is settled; what is approved meanwhile goes out afterwards; and
 // the outside's own log shows that nobody got anything twice.
@@ -129,48 +167,18 @@ func TestRestore(t *testing.T) {
 	t.Parallel()
 	tool := build(t, "countersign")
 	h := open(t, fenced(t))
-	ada := h.patient("Ada Winter", "1950-01-02", "77001", "ada@mail.example", "+14155550142")
-	doctor := h.as("amara-osei")
 	if out, code := h.command(tool, "reconcile"); code != 3 {
 		t.Errorf("with nothing to lift: %d %s", code, out)
 	}
-	before := h.approved(doctor, ada, "Ada Winter", "email", 0)
-	h.waitFor("delivery", 30*time.Second, func() bool { return h.state(before) == "delivered" })
-	gone := h.submitted(ada, "Ada Winter", "email") // approved in the time that will be lost
-	text, mail := h.approved(doctor, ada, "Ada Winter", "sms", 120), h.approved(doctor, ada, "Ada Winter", "email", 120)
-	unsent := h.approved(doctor, ada, "Ada Winter", "sms", 120)
-
-	copied := clinictest.Snapshot(t, h.database)
-	h.exec("UPDATE clinics SET undo_seconds = 0")
-	h.due(0, text, mail)
-	h.waitFor("the doctor's page after the copy", 20*time.Second, func() bool { status, _ := doctor.get("/"); return status == http.StatusOK })
-	h.sign(doctor, gone)
-	for _, id := range []uuid.UUID{text, mail, gone} {
-		h.waitFor("delivery in the time that will be lost", 60*time.Second, func() bool { return h.state(id) == "delivered" })
-	}
-	lost := h.delivery(gone)
-	h.stop()
-	clinictest.Restore(t, h.database, copied)
-	h.due(0, text, mail, unsent)
-	taken := len(h.accepted())
-
+	l := h.lose()
 	h.startAgain()
-	h.waitFor("both processes to be stopped", 20*time.Second, h.held)
-	h.waitFor("the web to say so", 20*time.Second, func() bool {
-		status, body := h.client().get("/readyz")
-		return status == http.StatusOK && strings.Contains(body, `"fence":"held"`)
-	})
-	for _, path := range []string{"/", "/patients", "/messages/" + mail.String()} {
-		if _, body := doctor.get(path); !strings.Contains(body, "Sending is stopped.") {
-			t.Errorf("%s does not say that sending is stopped", path)
-		}
-	}
-	meanwhile := h.approved(doctor, ada, "Ada Winter", "email", 0)
-	h.says(lost, "delivered") // the provider repeats what it said in the lost time
-	h.dryRun(tool, taken)
+	h.saysStopped(l)
+	meanwhile := h.approved(l.doctor, l.patient, "Ada Winter", "email", 0)
+	h.says(l.goneDelivery, "delivered") // the provider repeats what it said in the lost time
+	h.dryRun(tool, l.taken)
 	out, code := h.command(tool, "reconcile")
 	t.Log("reconcile says:\n" + out)
-	for _, want := range []string{"behind what BLOB_URL", "reports speak of notices that this database does not know", "Sending is allowed again"} {
+	for _, want := range []string{"behind what BLOB_URL", "1 reports speak of notices that this database does not know", "Sending is allowed again"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("reconcile does not say %q", want)
 		}
@@ -178,25 +186,40 @@ func TestRestore(t *testing.T) {
 	if code != 0 || h.held() {
 		t.Fatalf("reconcile ends with %d", code)
 	}
-	h.settled(text, mail, unsent, meanwhile)
-	for id, want := range map[uuid.UUID]int{before: 1, text: 1, mail: 1, unsent: 0, meanwhile: 1} {
+	h.settled(l, meanwhile)
+	for id, want := range map[uuid.UUID]int{l.before: 1, l.text: 1, l.mail: 1, l.unsent: 0, meanwhile: 1} {
 		if n := h.acceptedFor(id); n != want {
-			t.Errorf("%s was taken %d times, want %d", h.state(id), n, want)
+			t.Errorf("what is %s was taken %d times, want %d", h.state(id), n, want)
 		}
 	}
-	twice := map[string]int{}
+	times := map[string]int{}
 	for _, e := range h.accepted() {
-		if twice[e.Delivery]++; twice[e.Delivery] > 1 {
-			t.Errorf("delivery %s was taken %d times", e.Delivery, twice[e.Delivery])
+		if times[e.Delivery]++; times[e.Delivery] > 1 {
+			t.Errorf("delivery %s was taken %d times", e.Delivery, times[e.Delivery])
 		}
-	}
-	var status string
-	h.one(&status, "SELECT status FROM messages WHERE id = $1", gone)
-	if status != "in_review" {
-		t.Errorf("the message of the lost time is %s", status)
 	}
 	if out, code := h.command(tool, "reconcile"); code != 3 {
 		t.Errorf("a second time: %d %s", code, out)
+	}
+}
+
+// saysStopped waits until both processes are stopped, and looks at what people see.
+func (h *house) saysStopped(l lostTime) {
+	h.t.Helper()
+	h.waitFor("sending to be stopped", 20*time.Second, h.held)
+	h.waitFor("the web to say so", 20*time.Second, func() bool {
+		status, body := h.client().get("/readyz")
+		return status == http.StatusOK && strings.Contains(body, `"fence":"held"`)
+	})
+	for _, path := range []string{"/", "/patients", "/messages/" + l.mail.String()} {
+		if _, body := l.doctor.get(path); !strings.Contains(body, "Sending is stopped.") {
+			h.t.Errorf("%s does not say that sending is stopped", path)
+		}
+	}
+	var status string
+	h.one(&status, "SELECT status FROM messages WHERE id = $1", l.gone)
+	if status != "in_review" {
+		h.t.Errorf("the message of the lost time is %s", status)
 	}
 }
 
@@ -220,20 +243,20 @@ func (h *house) dryRun(tool string, taken int) {
 }
 
 // settled waits until what was in doubt is: found at Twilio, or with a person, whom a late report relieves.
-func (h *house) settled(text, mail, unsent, meanwhile uuid.UUID) {
+func (h *house) settled(l lostTime, meanwhile uuid.UUID) {
 	h.t.Helper()
 	h.waitFor("the text to be found", 20*time.Second, func() bool {
-		return h.state(text) == "delivered" || h.state(text) == "accepted" || h.state(text) == "sent"
+		return h.state(l.text) == "delivered" || h.state(l.text) == "accepted" || h.state(l.text) == "sent"
 	})
 	h.waitFor("what was approved meanwhile to be delivered", 30*time.Second, func() bool { return h.state(meanwhile) == "delivered" })
-	for _, id := range []uuid.UUID{mail, unsent} {
+	for _, id := range []uuid.UUID{l.mail, l.unsent} {
 		h.waitFor("a person to be asked", 30*time.Second, func() bool { return h.state(id) == "needs_person" })
 	}
-	if _, body := h.as("tom-reyes").get("/messages/" + mail.String()); !strings.Contains(body, "Send again") || strings.Contains(body, "Sending is stopped.") {
+	if _, body := h.as("tom-reyes").get("/messages/" + l.mail.String()); !strings.Contains(body, "Send again") || strings.Contains(body, "Sending is stopped.") {
 		h.t.Error("the page does not ask what to do")
 	}
-	h.says(h.delivery(mail), "delivered")
-	h.waitFor("the late report", 20*time.Second, func() bool { return h.state(mail) == "delivered" })
+	h.says(h.delivery(l.mail), "delivered")
+	h.waitFor("the late report", 20*time.Second, func() bool { return h.state(l.mail) == "delivered" })
 }
 
 // The database is exchanged beneath running processes. Not one of the due notices goes out before somebody notices, nor
