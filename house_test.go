@@ -27,7 +27,7 @@ var doors = map[string][]string{
 	"cmd/countersign": {"app", "clinic", "config", "sandbox", "seal"},
 	"docs":            {},
 
-	"app": {".", "clinic", "config", "identity", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
+	"app": {".", "blob", "clinic", "config", "fence", "identity", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
 		"web", "worker"},
 	"check":      {},
 	"clinic":     {"check", "db", "drafting", "faultpoint", "seal"},
@@ -35,7 +35,9 @@ var doors = map[string][]string{
 	"config":     {},
 	"db":         {"seal"},
 	"drafting":   {"check"},
+	"blob":       {},
 	"faultpoint": {},
+	"fence":      {"blob", "clinic", "faultpoint"},
 	"identity":   {},
 	"local":      {},
 	"logging":    {},
@@ -70,6 +72,7 @@ var (
 // not here is free to all.
 var outside = map[string][]string{
 	"github.com/angelofallars/htmx-go":    {"web"},
+	"github.com/aws/aws-sdk-go-v2":        {"blob"},
 	"github.com/caarlos0/env":             {"config"},
 	"github.com/chromedp":                 {},
 	"github.com/coreos/go-oidc":           {},
@@ -79,6 +82,7 @@ var outside = map[string][]string{
 	"github.com/hibiken/asynq":            {"app", "worker"},
 	"github.com/hibiken/asynqmon":         {"app"},
 	"github.com/jackc/pgx":                {"app", "clinic", "clinictest", "config", "db", "local", "metrics"},
+	"github.com/johannesboyne/gofakes3":   {},
 	"github.com/labstack/echo":            {"web"},
 	"github.com/prometheus/client_golang": {"metrics", "worker"},
 	"github.com/redis/go-redis":           {"app", "clinictest", "worker"},
@@ -86,6 +90,7 @@ var outside = map[string][]string{
 	"github.com/sendgrid":                 {"sendgrid"},
 	"github.com/tink-crypto/tink-go":      {"seal"},
 	"github.com/twilio/twilio-go":         {"twilio"},
+	"gocloud.dev":                         {"blob"},
 	"pgregory.net/rapid":                  {},
 	"database/sql":                        {"app", "clinictest", "logging", "seal"},
 	"html/template":                       {"sandbox", "web"},
@@ -204,6 +209,10 @@ var (
 		"WorklistCount":  "a number of what WorklistShow would show, for the navigation of every page",
 		"PatientDoctors": "the names of the clinic's doctors, for a form",
 		"PageAsk":        "the same form for every link: looks nothing up",
+		"InstanceSee":    "one row about the installation: for the fence, and for the banner of every page",
+		"InstanceTrust":  "says which database this process may send from; changes nothing in it",
+		"InstanceDoubt":  "the same, for none",
+		"InstanceBeat":   "a heartbeat: counts, and changes no record",
 		"RelayDue":       "marks rows as handed to the queue: no state changes",
 		"DraftProgress":  "says how far the model is, and keeps the claim",
 	}

@@ -92,6 +92,12 @@ const (
 	BreakerOpen  Deed = "breaker.open"
 	BreakerClose Deed = "breaker.close"
 
+	InstanceHold    Deed = "instance.hold"
+	InstanceShow    Deed = "instance.show"
+	DeliveryRestore Deed = "delivery.restore"
+	DeliveryAsk     Deed = "delivery.ask"
+	InstanceRelease Deed = "instance.release"
+
 	SettingsShow Deed = "settings.show"
 	SettingsEdit Deed = "settings.edit"
 
@@ -124,6 +130,7 @@ var (
 	everyone = rule{Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own}
 	worker   = rule{RoleWorker: Everything}
 	operator = rule{RoleOperator: Everything}
+	machines = rule{RoleWorker: Everything, RoleOperator: Everything}
 	patient  = rule{RolePatient: Own, RoleNobody: Own}
 )
 
@@ -154,12 +161,14 @@ var policy = map[Deed]rule{
 	MessageWithdraw: {Doctor: Team},
 
 	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
-	DeliveryReconcile: worker, DeliverySettle: worker,
+	DeliveryReconcile: machines, DeliverySettle: machines,
 	DeliveryReceive: {RoleProvider: Everything},
 	DeliveryResend:  writers, DeliveryMarkSent: writers,
 
 	StatusShow:  {Admin: Everything, Ops: Everything},
 	BreakerOpen: {Admin: Everything}, BreakerClose: {Admin: Everything},
+	InstanceHold: machines,
+	InstanceShow: operator, DeliveryRestore: operator, DeliveryAsk: operator, InstanceRelease: operator,
 
 	SettingsShow: {Doctor: Own}, SettingsEdit: {Doctor: Own},
 

@@ -118,7 +118,7 @@ func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 	var due []Due
 	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error { // one transaction: what the caller does not hear of is not marked
 		q := db.New(p)
-		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, RowLimit: int32(limit)})
+		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, Generation: c.generation.Load(), RowLimit: int32(limit)})
 		if err != nil {
 			return err
 		}
@@ -145,12 +145,15 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 	var parcel *Parcel
 	err := c.do(ctx, a, DeliveryClaim, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
 		t.silent = true
-		x, err := t.DeliveryTake(ctx, id)
+		x, err := t.DeliveryTake(ctx, db.DeliveryTakeParams{Generation: c.generation.Load(), ID: id})
 		if noRows(err) || err == nil && (x.Delivery.State != "queued" || x.Delivery.NextAttemptAt.After(t.at)) {
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if !x.MaySend { // the fence, before everything else: a restored row is not called expired or cancelled either
+			return nil
 		}
 		d := x.Delivery
 		if out, err := t.alreadyOut(ctx, &d); out || err != nil {

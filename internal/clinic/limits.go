@@ -34,6 +34,7 @@ const (
 
 	breakerMost      = 5 // failures in a row that open a channel's breaker
 	breakerPauseMost = 10 * time.Minute
+	unreportedMost   = 200 // messages nobody knows, in one list
 )
 
 // dailyDrafts and dailyStop: how many drafts a person may ask for in a day, and the cost in micro-dollars at which

@@ -156,6 +156,13 @@ func (t *tx) cancelNotice(ctx context.Context, message uuid.UUID) error {
 	if err != nil {
 		return found(err)
 	}
+	suspect, err := t.DeliverySuspect(ctx, db.DeliverySuspectParams{ID: d.ID, ClinicID: d.ClinicID, At: t.at})
+	if err != nil {
+		return err
+	}
+	if suspect {
+		return refuse(Conflict, "too_late", "This database was restored, and the notice may have gone out before that, so this cannot be undone. You can withdraw the message: its page will then say so.")
+	}
 	if d.State != "queued" || d.Resends > 0 {
 		return refuse(Conflict, "too_late", "The notice is already on its way, so this cannot be undone. You can withdraw the message: its page will then say so.")
 	}

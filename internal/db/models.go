@@ -169,6 +169,7 @@ type Delivery struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Resends         int32
+	AskedSince      *time.Time
 }
 
 type DeliveryAttempt struct {
@@ -248,6 +249,19 @@ type DraftRequest struct {
 	CostMicrousd      int64
 	CreatedAt         time.Time
 	FinishedAt        *time.Time
+}
+
+type Instance struct {
+	One        bool
+	Lineage    uuid.UUID
+	Generation int64
+	Beat       uuid.UUID
+	BeatAt     *time.Time
+	Anchored   bool
+	Witnessed  int64
+	HeldAt     *time.Time
+	HeldSince  *time.Time
+	HeldReason string
 }
 
 type Message struct {
