@@ -139,12 +139,15 @@ func TestInstanceHold(t *testing.T) {
 	_, _, err := w.Clinic.InstanceBeat(ctx, see(t, w), 0, true)
 	must(t, err)
 	seen := see(t, w)
-	for _, witnessed := range []int64{40, 90, 60} {
-		must(t, w.Clinic.InstanceHold(ctx, worker, seen, clinic.HeldBehind, witnessed))
-	}
 	other := seen
 	other.Lineage = w.ClinicID
 	must(t, w.Clinic.InstanceHold(ctx, worker, other, clinic.HeldLineage, 50))
+	if see(t, w).HeldAt != nil {
+		t.Error("stopped, although it is not the one that was judged")
+	}
+	for _, witnessed := range []int64{40, 90, 60} {
+		must(t, w.Clinic.InstanceHold(ctx, worker, seen, clinic.HeldBehind, witnessed))
+	}
 	now := see(t, w)
 	if now.HeldAt == nil || now.HeldReason != clinic.HeldBehind || now.Witnessed != 90 || now.HeldSince == nil || !now.HeldSince.Equal(*seen.BeatAt) || !now.Anchored {
 		t.Errorf("held as %+v", now)
