@@ -58,12 +58,16 @@ func TestApprovedNotEnqueued(t *testing.T) {
 		}
 	}
 	h.web("")
-	h.start("worker", "")
+	up := h.start("worker", "", "LOG_LEVEL=info")
+	up.says("worker is up")
 	begun := time.Now()
-	await(t, "every first attempt", 3*time.Second, func() bool {
+	await(t, "every first attempt", func() bool {
 		return one[int](h, "SELECT count(*) FROM delivery_attempts WHERE attempt = 1") == len(answers)
 	})
-	t.Logf("all %d were claimed within %s of the worker's start", len(answers), time.Since(begun).Round(time.Millisecond))
+	took := time.Since(begun).Round(time.Millisecond)
+	if t.Logf("the relay and %d claims took %s", len(answers), took); took > 10*time.Second { // 3 s at rest, but others' tests run beside this one
+		t.Errorf("the relay took %s", took)
+	}
 	h.rest((*scene).heard)
 }
 

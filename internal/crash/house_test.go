@@ -120,7 +120,7 @@ func freePort(t testing.TB) string {
 func (h *house) web(orders string, settings ...string) *process {
 	h.t.Helper()
 	p := h.start("web", orders, settings...)
-	await(h.t, "web to be ready", 20*time.Second, func() bool {
+	await(h.t, "web to be ready", func() bool {
 		resp, err := http.Get(h.base + "/readyz")
 		if err != nil {
 			return false

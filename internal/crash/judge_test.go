@@ -60,7 +60,7 @@ func (w want) after(attempts int) want { w.attempts += attempts; return w }
 // on the trail, with its provider and on its page.
 func (h *house) rest(expected func(*scene) want) {
 	h.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		waiting := ""
 		for _, s := range h.cases {
@@ -77,7 +77,7 @@ func (h *house) rest(expected func(*scene) want) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	await(h.t, "the queue to be empty", 20*time.Second, func() bool { return h.waiting() == 0 })
+	await(h.t, "the queue to be empty", func() bool { return h.waiting() == 0 })
 	doctor := h.as("amara-osei")
 	for _, s := range h.cases {
 		s.judge(expected(s), doctor)

@@ -103,22 +103,22 @@ func (h *house) start(name, orders string, settings ...string) *process {
 func (p *process) end(signal syscall.Signal) {
 	p.t.Helper()
 	_ = p.cmd.Process.Signal(signal)
-	p.awaitEnd(30 * time.Second)
+	p.awaitEnd()
 }
 
-func (p *process) awaitEnd(most time.Duration) {
+func (p *process) awaitEnd() {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(most):
-		p.t.Fatalf("%s has not ended within %s\n%s", p.name, most, p.said)
+	case <-time.After(patience):
+		p.t.Fatalf("%s has not ended within %s\n%s", p.name, patience, p.said)
 	}
 }
 
 // dies waits until the process has killed itself at its point: by SIGKILL and nothing else.
 func (p *process) dies() {
 	p.t.Helper()
-	p.awaitEnd(20 * time.Second)
+	p.awaitEnd()
 	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		p.t.Fatalf("%s ended by %s, not by a kill\n%s", p.name, p.cmd.ProcessState, p.said)
@@ -128,7 +128,7 @@ func (p *process) dies() {
 // freezes waits until the process has stopped itself at its point.
 func (p *process) freezes() {
 	p.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WNOHANG|syscall.WUNTRACED, nil)
 		switch {
@@ -148,14 +148,17 @@ func (p *process) thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
 // says waits for a word in what the process writes.
 func (p *process) says(word string) {
 	p.t.Helper()
-	await(p.t, p.name+" to say "+word, 20*time.Second, func() bool { return strings.Contains(p.said.String(), word) })
+	await(p.t, p.name+" to say "+word, func() bool { return strings.Contains(p.said.String(), word) })
 }
 
-func await(t testing.TB, what string, most time.Duration, so func() bool) {
+// patience is how long an event is awaited on a machine that is busy with all the other tests.
+const patience = time.Minute
+
+func await(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(most); !so(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s", most, what)
+			t.Fatalf("waited %s for %s", patience, what)
 		}
 	}
 }

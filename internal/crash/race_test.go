@@ -36,7 +36,7 @@ const tooLate = "The notice is already on its way, so this cannot be undone."
 // blocked waits until somebody waits for another's lock: both are in the middle of it.
 func (h *house) blocked() {
 	h.t.Helper()
-	await(h.t, "one to wait for the other", 20*time.Second, func() bool {
+	await(h.t, "one to wait for the other", func() bool {
 		return one[int](h, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
 	})
 }
@@ -71,7 +71,7 @@ func TestClaimBeforeUndo(t *testing.T) {
 			case deed == "withdraw" && (got.status != http.StatusOK || !strings.Contains(got.body, `data-status="withdrawn"`)):
 				t.Errorf("%s: a withdrawal after the claim is answered %d %v: %.300s", moment, got.status, got.err, got.body)
 			}
-			await(t, "the attempt to end", 20*time.Second, func() bool { return s.state() == "delivered" })
+			await(t, "the attempt to end", func() bool { return s.state() == "delivered" })
 			claiming.end(syscall.SIGTERM)
 		}
 	}
@@ -97,7 +97,7 @@ func TestUndoBeforeClaim(t *testing.T) {
 		if now := one[string](h, "SELECT status FROM messages WHERE id = $1", s.message); now != status {
 			t.Errorf("after %s the message is %s", deed, now)
 		}
-		await(t, "the claim to end", 20*time.Second, func() bool { return h.waiting() == 0 })
+		await(t, "the claim to end", func() bool { return h.waiting() == 0 })
 		claiming.end(syscall.SIGTERM)
 	}
 	h.start("worker", "")

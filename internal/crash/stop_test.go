@@ -1,13 +1,13 @@
 package crash
 
 import (
+	"context"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/hibiken/asynq"
 
@@ -22,17 +22,17 @@ func TestStopCutsOff(t *testing.T) {
 		h.env[name] = value
 	}
 	h.web("")
-	mute := slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return a.class != unknown || !a.silent || a.fault[:11] != `{"kind":"ti` })
+	mute := slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return !strings.Contains(a.fault, "timeout") })
 	for _, a := range mute {
 		h.submitted(a).approve()
 	}
 	stopping := h.start("worker", "")
-	await(t, "every request to be on the wire", 20*time.Second, func() bool {
+	await(t, "every request to be on the wire", func() bool {
 		return !slices.ContainsFunc(h.cases, func(s *scene) bool { return h.outside.requests(s.provider) == 0 })
 	})
 	begun := time.Now()
 	stopping.end(syscall.SIGTERM)
-	if took := time.Since(begun); stopping.cmd.ProcessState.ExitCode() != 0 || took > 5*time.Second {
+	if took := time.Since(begun); stopping.cmd.ProcessState.ExitCode() != 0 || took < time.Second {
 		t.Errorf("the worker stopped after %s: %s", took, stopping.cmd.ProcessState)
 	}
 	for _, s := range h.cases {
@@ -65,7 +65,7 @@ func TestQueueBoardWithPostgresAway(t *testing.T) {
 	board := asynq.NewInspectorFromRedisClient(h.redis)
 	for tried := 1; tried <= 3; tried++ {
 		var task *asynq.TaskInfo
-		await(t, "the task to wait for another try", 20*time.Second, func() bool {
+		await(t, "the task to wait for another try", func() bool {
 			waiting, err := board.ListRetryTasks("deliver")
 			if err == nil && len(waiting) == 1 {
 				task = waiting[0]
@@ -75,7 +75,7 @@ func TestQueueBoardWithPostgresAway(t *testing.T) {
 		codesOnly(t, s, task)
 		must(t, board.RunTask("deliver", task.ID)) // as the board's button does, and as its time would
 	}
-	await(t, "the task to be archived", 20*time.Second, func() bool {
+	await(t, "the task to be archived", func() bool {
 		archived, err := board.ListArchivedTasks("deliver")
 		if err != nil || len(archived) != 1 {
 			return false

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -78,7 +77,7 @@ func TestDoneLost(t *testing.T) {
 	}
 	h.start("worker", "")
 	board := asynq.NewInspectorFromRedisClient(h.redis)
-	await(t, "asynq to run every task again", 20*time.Second, func() bool {
+	await(t, "asynq to run every task again", func() bool {
 		tasks, err := board.ListRetryTasks("deliver", asynq.PageSize(100))
 		must(t, err)
 		again := 0
@@ -109,12 +108,12 @@ func TestPostgresAwayWhileRecording(t *testing.T) {
 	release := h.outside.hold()
 	defer release()
 	dying := h.start("worker", "", "LOG_LEVEL=info")
-	await(t, "every request to be on the wire", 20*time.Second, func() bool {
+	await(t, "every request to be on the wire", func() bool {
 		return !slices.ContainsFunc(h.cases, func(s *scene) bool { return h.outside.requests(s.provider) == 0 })
 	})
 	postgres.cut(true)
 	release()
-	await(t, "the worker to know every answer", 20*time.Second, func() bool { return strings.Count(dying.said.String(), "delivery attempt") == len(mail) })
+	await(t, "the worker to know every answer", func() bool { return strings.Count(dying.said.String(), "delivery attempt") == len(mail) })
 	dying.end(kill)
 	if n := one[int](h, "SELECT count(*) FROM delivery_attempts WHERE finished_at IS NOT NULL"); n != 0 {
 		t.Errorf("%d attempts were written down without Postgres", n)
