@@ -147,6 +147,7 @@ func (h *house) each(point string, which []answer, then func(*scene)) {
 		s := h.submitted(a)
 		dying := h.start("worker", silent+"kill="+point)
 		s.approve()
+		await(h.t, dying.name+" to die", func() bool { s.again(); return dying.isOver() })
 		dying.dies()
 		then(s)
 	}
@@ -157,8 +158,8 @@ func TestClaimNotCommitted(t *testing.T) {
 	h := open(t, nudging)
 	h.web("")
 	h.each("delivery.claim/before-commit", answers[:1], func(s *scene) {
-		if s.state() != "queued" || s.attempts() != 0 {
-			t.Errorf("%s: after the kill it is %s, attempt %d", s.name, s.state(), s.attempts())
+		if s.state() != "queued" || s.tries() != 0 {
+			t.Errorf("%s: after the kill it is %s, attempt %d", s.name, s.state(), s.tries())
 		}
 	})
 	h.start("worker", "")
@@ -171,8 +172,8 @@ func TestClaimCommitted(t *testing.T) {
 	h := open(t, nudging)
 	h.web("")
 	h.each("delivery.claim/committed", answers, func(s *scene) {
-		if s.state() != "sending" || s.attempts() != 1 {
-			t.Errorf("%s: after the kill it is %s, attempt %d", s.name, s.state(), s.attempts())
+		if s.state() != "sending" || s.tries() != 1 {
+			t.Errorf("%s: after the kill it is %s, attempt %d", s.name, s.state(), s.tries())
 		}
 	})
 	h.start("worker", "")

@@ -48,7 +48,7 @@ type scene struct {
 }
 
 // Short times, in the same order as the real ones.
-var times = map[string]string{"TIME_LEASE": "6s", "TIME_PROVIDER_TIMEOUT": "2s", "TIME_START_WINDOW": "3s", "TIME_REENQUEUE": "4s",
+var times = map[string]string{"TIME_LEASE": "7s", "TIME_PROVIDER_TIMEOUT": "3s", "TIME_START_WINDOW": "3s", "TIME_REENQUEUE": "4s",
 	"TIME_LOOKUP_GRACE": "6s", "TIME_RECONCILE_EVERY": "250ms", "TIME_RELAY_EVERY": "250ms"}
 
 type option func(*house)
@@ -177,8 +177,18 @@ func (s *scene) state() string {
 	return one[string](s.h, "SELECT coalesce((SELECT state FROM deliveries WHERE message_id = $1), '')", s.message)
 }
 
-func (s *scene) attempts() int {
-	return one[int](s.h, "SELECT attempt FROM deliveries WHERE id = $1", s.delivery)
+// tries counts the attempts, those aside that a busy machine gave up by the clock before anything went out.
+func (s *scene) tries() int {
+	return one[int](s.h, `SELECT attempt - (SELECT count(*)::int FROM delivery_attempts WHERE delivery_id = d.id AND outcome = 'not_sent'
+		AND error_class IN ('before_headers', 'start_window')) FROM deliveries d WHERE id = $1`, s.delivery)
+}
+
+// again does the relay's work for a worker that has none: what was given up by the clock is handed over once more.
+func (s *scene) again() {
+	s.h.t.Helper()
+	if n := one[int](s.h, "SELECT coalesce((SELECT attempt FROM deliveries WHERE id = $1 AND state = 'queued' AND next_attempt_at <= now()), 0)", s.delivery); n > 0 {
+		must(s.h.t, s.h.queue.Enqueue(context.Background(), clinic.Due{Deed: clinic.DeliverySend, ID: s.delivery, Dispatch: n}))
+	}
 }
 
 // one reads one value with the test's own eyes.

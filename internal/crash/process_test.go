@@ -106,6 +106,15 @@ func (p *process) end(signal syscall.Signal) {
 	p.awaitEnd()
 }
 
+func (p *process) isOver() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 func (p *process) awaitEnd() {
 	p.t.Helper()
 	select {
@@ -125,10 +134,13 @@ func (p *process) dies() {
 	}
 }
 
-// freezes waits until the process has stopped itself at its point.
-func (p *process) freezes() {
+// freezes waits until the process has stopped itself at its point. Meanwhile it does what keeps things going.
+func (p *process) freezes(meanwhile ...func()) {
 	p.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		for _, do := range meanwhile {
+			do()
+		}
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WNOHANG|syscall.WUNTRACED, nil)
 		switch {

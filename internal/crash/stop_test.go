@@ -83,8 +83,8 @@ func TestQueueBoardWithPostgresAway(t *testing.T) {
 		codesOnly(t, s, archived[0])
 		return archived[0].Retried == 3 && archived[0].MaxRetry == 3
 	})
-	if s.state() != "queued" || s.attempts() != 0 {
-		t.Errorf("without Postgres it is %s, attempt %d", s.state(), s.attempts())
+	if s.state() != "queued" || s.tries() != 0 {
+		t.Errorf("without Postgres it is %s, attempt %d", s.state(), s.tries())
 	}
 	postgres.cut(false)
 	h.rest((*scene).heard)

@@ -22,8 +22,8 @@ func TestHeadersWritten(t *testing.T) {
 // held: after the kill the row is held by its lease, or a report of the provider was faster.
 func held(t *testing.T) func(*scene) {
 	return func(s *scene) {
-		if state := s.state(); state == "queued" || s.attempts() != 1 {
-			t.Errorf("%s: after the kill it is %s, attempt %d", s.name, state, s.attempts())
+		if state := s.state(); state == "queued" || s.tries() != 1 {
+			t.Errorf("%s: after the kill it is %s, attempt %d", s.name, state, s.tries())
 		}
 	}
 }
@@ -61,8 +61,8 @@ func TestDoneLost(t *testing.T) {
 	h := open(t, nudging)
 	h.web("")
 	h.each("delivery.record/committed", answers, func(s *scene) {
-		if state := s.state(); state == "sending" || s.attempts() != 1 {
-			t.Errorf("%s: after the kill it is %s, attempt %d", s.name, state, s.attempts())
+		if state := s.state(); state == "sending" || s.tries() != 1 {
+			t.Errorf("%s: after the kill it is %s, attempt %d", s.name, state, s.tries())
 		}
 	})
 	// asynq sees after a minute that nobody holds these tasks any more. Here the minute is over.
