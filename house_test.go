@@ -33,6 +33,7 @@ var doors = map[string][]string{
 	"clinic":     {"check", "db", "drafting", "faultpoint", "seal"},
 	"clinictest": {".", "clinic", "db", "seal"},
 	"config":     {},
+	"crash":      {},
 	"db":         {"seal"},
 	"drafting":   {"check"},
 	"blob":       {},
@@ -60,6 +61,7 @@ var (
 	moreTestDoors = map[string][]string{
 		".":      {"clinic", "config", "seal"}, // the road, from the front door
 		"app":    {"check"},                    // the demo clinic passes the checks
+		"crash":  {"clinic", "worker"},         // actors and answers in our words; the queue, to put tasks on
 		"docs":   {"config"},                   // the documents are held to the code
 		"openai": {"drafting"},                 // a real prompt
 		"road":   {"check", "clinic", "config", "seal"},
