@@ -15,7 +15,8 @@ func stepTitle(state string) string {
 
 // decisionTitle is the step of a delivery that a person settled.
 func decisionTitle(deed Deed) string {
-	return map[Deed]string{DeliveryResend: "To be sent again, by decision of", DeliveryMarkSent: "Recorded as sent, on the word of"}[deed]
+	return map[Deed]string{DeliveryResend: "To be sent again, by decision of", DeliveryMarkSent: "Recorded as sent, on the word of",
+		DeliveryRetry: "A further round, by decision of"}[deed]
 }
 
 // deliveryLevel is how a state looks: done, live, stop, or quiet.
@@ -42,6 +43,15 @@ func deliveryWords(state, code string) string {
 		words += " It will be tried again."
 	}
 	return words
+}
+
+// unsentWords says of a message that came back to its doctor why its notice was not sent in time.
+func unsentWords(code string) string {
+	words := "Signed, but the notice was not sent in time, so nothing went out. "
+	if code == "expired" {
+		return words + "It waited until its time was over."
+	}
+	return words + codeWords(code)
 }
 
 func codeWords(code string) string {

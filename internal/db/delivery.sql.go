@@ -103,7 +103,7 @@ func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([
 }
 
 const deliveriesExpiredLease = `-- name: DeliveriesExpiredLease :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, superseded FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
 `
 
 type DeliveriesExpiredLeaseParams struct {
@@ -150,6 +150,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -162,7 +163,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 }
 
 const deliveriesOfMessage = `-- name: DeliveriesOfMessage :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, superseded FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
 `
 
 type DeliveriesOfMessageParams struct {
@@ -209,6 +210,7 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -286,7 +288,7 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 const deliveryClaim = `-- name: DeliveryClaim :one
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = $1, updated_at = $2
 WHERE id = $3 AND clinic_id = $4 AND state = 'queued' AND next_attempt_at <= $2
-RETURNING id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends
+RETURNING id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, superseded
 `
 
 type DeliveryClaimParams struct {
@@ -334,6 +336,7 @@ func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (D
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.Superseded,
 	)
 	return i, err
 }
@@ -455,7 +458,7 @@ func (q *Queries) DeliveryCreate(ctx context.Context, arg DeliveryCreateParams) 
 }
 
 const deliveryLock = `-- name: DeliveryLock :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, superseded FROM deliveries WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, error) {
@@ -491,12 +494,13 @@ func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, err
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.Superseded,
 	)
 	return i, err
 }
 
 const deliveryLockByProviderID = `-- name: DeliveryLockByProviderID :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE provider = $1 AND provider_id = $2 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, superseded FROM deliveries WHERE provider = $1 AND provider_id = $2 FOR UPDATE
 `
 
 type DeliveryLockByProviderIDParams struct {
@@ -537,12 +541,13 @@ func (q *Queries) DeliveryLockByProviderID(ctx context.Context, arg DeliveryLock
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.Superseded,
 	)
 	return i, err
 }
 
 const deliveryLockIn = `-- name: DeliveryLockIn :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, superseded FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
 `
 
 type DeliveryLockInParams struct {
@@ -583,6 +588,7 @@ func (q *Queries) DeliveryLockIn(ctx context.Context, arg DeliveryLockInParams) 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.Superseded,
 	)
 	return i, err
 }
@@ -671,7 +677,7 @@ func (q *Queries) DeliveryNote(ctx context.Context, arg DeliveryNoteParams) erro
 }
 
 const deliveryOfMessage = `-- name: DeliveryOfMessage :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, superseded FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
 `
 
 type DeliveryOfMessageParams struct {
@@ -712,6 +718,7 @@ func (q *Queries) DeliveryOfMessage(ctx context.Context, arg DeliveryOfMessagePa
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.Superseded,
 	)
 	return i, err
 }

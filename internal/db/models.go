@@ -156,6 +156,7 @@ type Delivery struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Resends         int32
+	Superseded      bool
 }
 
 type DeliveryAttempt struct {
@@ -263,6 +264,7 @@ type Message struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	UnsentCode    string
 }
 
 type Page struct {
@@ -339,6 +341,7 @@ type Review struct {
 	DecidedBy   *uuid.UUID
 	DecidedAt   *time.Time
 	NoteSealed  seal.Sealed
+	Cause       string
 }
 
 type Session struct {

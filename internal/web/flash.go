@@ -22,6 +22,8 @@ const (
 
 	saidResent     flash = "resent"
 	saidMarkedSent flash = "marked-sent"
+	saidRetried    flash = "retried"
+	saidScheduled  flash = "scheduled"
 )
 
 func (f flash) sentence() string {
@@ -50,6 +52,10 @@ func (f flash) sentence() string {
 		return "The notice goes out again."
 	case saidMarkedSent:
 		return "Recorded as sent, on your word."
+	case saidRetried:
+		return "On their way once more."
+	case saidScheduled:
+		return "Saved. It goes out when you said."
 	default:
 		return ""
 	}
