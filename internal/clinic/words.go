@@ -35,14 +35,13 @@ func deliveryLevel(state string) string {
 // deliveryWords says where a notice stands, why, and what happens next without anybody's doing.
 func deliveryWords(state, code string) string {
 	words := stepTitle(state) + "."
-	if code == "" || deliveryLevel(state) != "stop" && state != "queued" {
+	if state == "queued" && code != "" {
+		return codeWords(code) + " It will be tried again."
+	}
+	if code == "" || deliveryLevel(state) != "stop" {
 		return words
 	}
-	words += " " + codeWords(code)
-	if state == "queued" {
-		words += " It will be tried again."
-	}
-	return words
+	return words + " " + codeWords(code)
 }
 
 // unsentWords says of a message that came back to its doctor why its notice was not sent in time.
