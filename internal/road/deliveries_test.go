@@ -88,8 +88,7 @@ func (b *browser) pictures(name string) {
 	b.desk()
 }
 
-// The deliveries screen in a real browser: each list, empty ones, filters, the two buttons, and many sent once more after a
-// look at what would happen.
+// The lists in a real browser: empty, filled by themselves, narrowed, and the two buttons of what is not known.
 func TestDeliveries(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -99,7 +98,7 @@ func TestDeliveries(t *testing.T) {
 	doctor.desk()
 	doctor.signIn(h, "amara-osei")
 	doctor.click("nav a[href='/deliveries']", "/deliveries")
-	doctor.pictures("deliveries-empty")
+	doctor.pictures("empty")
 
 	_, refused := h.signed("Ada Winter", "77001", "sms", "normal", "")
 	h.came(refused, clinic.OutcomeFailed, "21614")
@@ -110,50 +109,110 @@ func TestDeliveries(t *testing.T) {
 	h.came(again, clinic.OutcomeFailed, "400")
 	_, asks := h.signed("Dora Nwosu", "77004", "email", "high", "")
 	h.undecided(asks)
-	waiting, _ := h.signed("Emil Fischer", "77005", "sms", "normal", time.Now().AddDate(0, 0, 9).Format("2006-01-02T09:00"))
+	h.signed("Emil Fischer", "77005", "sms", "normal", time.Now().AddDate(0, 0, 9).Format("2006-01-02T09:00"))
 	_, retried := h.signed("Femi Adeleke", "77006", "sms", "normal", "")
 	h.came(retried, clinic.OutcomeNotSent, "unreachable")
-	opened, arrived := h.signed("Gro Halvorsen", "77007", "sms", "normal", "")
+	_, arrived := h.signed("Gro Halvorsen", "77007", "sms", "normal", "")
 	h.came(arrived, clinic.OutcomeAccepted, "")
 	h.reported(arrived, "delivered", "")
 
 	doctor.until("the list has filled by itself", func() bool { return doctor.count("#deliveries li") == 3 })
 	doctor.visit(h.web + "/deliveries")
-	doctor.pictures("deliveries-trouble")
+	doctor.pictures("trouble")
 	doctor.do(chromedp.SetValue("#f-channel", "email", chromedp.ByQuery), chromedp.Evaluate("document.querySelector('#f-channel').dispatchEvent(new Event('change', {bubbles: true}))", nil))
 	doctor.until("one row left", func() bool {
 		return doctor.count("#deliveries li") == 1 && strings.Contains(doctor.at(), "channel=email")
 	})
 	doctor.visit(h.web + "/deliveries?show=trouble&age=older")
-	doctor.page("deliveries-filtered-empty")
+	doctor.page("filtered-empty")
 	for _, show := range []string{"way", "arrived", "ended"} {
 		doctor.visit(h.web + "/deliveries?show=" + show)
-		doctor.page("deliveries-" + show)
+		doctor.page(show)
 	}
 	doctor.visit(h.web + "/deliveries?show=unknown")
-	doctor.pictures("deliveries-unknown")
+	doctor.pictures("unknown")
 	doctor.click("form[action='/deliveries/" + asks.String() + "/mark-sent'] button")
 	doctor.until("nothing is unknown", func() bool { return strings.Contains(doctor.text("#deliveries"), "Everything is known") })
+}
+
+// Many sent once more: chosen while the list lives on, looked at, confirmed, and what moved meanwhile told.
+func TestDeliveriesSentOnceMore(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.stopWork()
+	h.exec("UPDATE deliveries SET superseded = true")
+	doctor, staff := newBrowser(t, true), newBrowser(t, false)
+	doctor.desk()
+	doctor.signIn(h, "amara-osei")
+	dead, first := h.signed("Ada Winter", "77001", "sms", "normal", "")
+	h.came(first, clinic.OutcomeFailed, "21614")
+	_, busy := h.signed("Bela Castro", "77002", "sms", "urgent", "")
+	h.came(busy, clinic.OutcomeAccepted, "")
+	h.reported(busy, "undelivered", "30003")
+	_, again := h.signed("Cem Aydin", "77003", "email", "normal", "")
+	h.came(again, clinic.OutcomeFailed, "400")
 
 	doctor.visit(h.web + "/deliveries")
+	doctor.click("input[value='" + again.String() + "']")
+	_, more := h.signed("Dora Nwosu", "77004", "email", "high", "")
+	h.came(more, clinic.OutcomeFailed, "400") // comes while somebody is choosing, and takes nothing out of their hand
+	doctor.click("#retry-form .primary", "/deliveries/preview")
+	if n := doctor.count("input[name=row]"); n != 1 {
+		t.Errorf("%d rows in place of the one that was chosen", n)
+	}
+	doctor.visit(h.web + "/deliveries")
 	doctor.click("#retry-form button[name=all]", "/deliveries/preview")
-	doctor.pictures("deliveries-preview")
-	h.reported(busy, "delivered", "") // a late report, which a bounce outranks: the row stays where it is
+	doctor.pictures("preview")
 	h.exec("UPDATE messages SET status = 'withdrawn' WHERE id = (SELECT message_id FROM deliveries WHERE id = $1)", again)
 	doctor.click("#retry-form .primary", "/deliveries/retry")
-	doctor.pictures("deliveries-moved")
-	if text := doctor.text("main"); !strings.Contains(text, "1 notice is on the way once more") || !strings.Contains(text, "withdrawn") {
+	doctor.pictures("moved")
+	if text := doctor.text("main"); !strings.Contains(text, "2 notices are on the way once more") || !strings.Contains(text, "withdrawn") {
 		t.Errorf("it says %s", text)
 	}
-	for name, message := range map[string]uuid.UUID{"message-scheduled": waiting, "message-opened": opened} {
-		doctor.visit(h.web + "/messages/" + message.String())
-		doctor.pictures(name)
-	}
-	staff := newBrowser(t, true)
+	doctor.visit(h.web + "/messages/" + dead.String())
+	doctor.pictures("message-failed")
 	staff.signIn(h, "tom-reyes")
 	staff.visit(h.web + "/deliveries")
-	staff.page("deliveries-staff")
+	staff.page("staff")
 	if staff.has("#retry-form") {
 		t.Error("staff may send once more")
 	}
+}
+
+// Send later, undo until then, and what comes back because it was not sent in time.
+func TestSentLaterOrNotInTime(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.stopWork()
+	doctor := newBrowser(t, true)
+	doctor.desk()
+	doctor.signIn(h, "amara-osei")
+	waiting, _ := h.signed("Emil Fischer", "77005", "sms", "normal", time.Now().AddDate(0, 0, 9).Format("2006-01-02T09:00"))
+	doctor.visit(h.web + "/messages/" + waiting.String())
+	doctor.click("#message-schedule summary")
+	doctor.pictures("message-scheduled")
+	doctor.click("#schedule-form button[name=when]")
+	doctor.until("the time is gone", func() bool { return strings.Contains(doctor.text("#message-schedule"), "as soon as it may") })
+
+	late, delivery := h.signed("Femi Adeleke", "77006", "sms", "high", "")
+	h.came(delivery, clinic.OutcomeNotSent, "unreachable")
+	h.exec("UPDATE deliveries SET not_after = now(), next_attempt_at = now() - interval '1 second' WHERE id = $1", delivery)
+	if p, err := h.app.Clinic().DeliveryClaim(context.Background(), clinic.WorkerActor("test"), delivery); p != nil || err != nil {
+		t.Fatal(p, err)
+	}
+	doctor.visit(h.web + "/")
+	doctor.pictures("worklist-unsent")
+	doctor.visit(h.web + "/messages/" + late.String())
+	doctor.page("message-unsent")
+	doctor.visit(h.web + "/reviews/" + late.String())
+	doctor.click(".more-facts summary")
+	doctor.pictures("review-unsent")
+
+	h.exec("UPDATE clinics SET undo_seconds = 100")
+	fresh, _ := h.signed("Gro Halvorsen", "77007", "email", "normal", "")
+	doctor.visit(h.web + "/messages/" + fresh.String())
+	doctor.until("the seconds count down", func() bool { return strings.Contains(doctor.text(".undo"), " s)") })
+	doctor.page("message-undo")
+	doctor.visit(h.web + "/briefs/" + late.String() + "/edit")
+	doctor.page("brief-later")
 }
