@@ -120,7 +120,8 @@ func (t *tx) roundView(status string, r db.Delivery) DeliveryView {
 	d := DeliveryView{ID: r.ID, Channel: r.Channel, State: r.State, Words: deliveryWords(r.State, r.ErrorClass), Attempt: int(r.Attempt), Rev: int(r.Rev),
 		At: r.UpdatedAt, Level: deliveryLevel(r.State), Round: int(r.Round), Again: r.Resends > 0, CanSettle: settle,
 		CanResend: settle && status == "approved" && r.NotAfter.After(t.at) && t.actor.Can(DeliveryResend),
-		CanRetry:  status == "approved" && !r.Superseded && deliveryLevel(r.State) == "stop" && slices.Contains(retryable, r.State) && t.actor.Can(DeliveryRetry)}
+		CanRetry: status == "approved" && !r.Superseded && deliveryLevel(r.State) == "stop" && slices.Contains(retryable, r.State) &&
+			!slices.Contains(deadAddress, r.ErrorClass) && t.actor.Can(DeliveryRetry)}
 	if r.State == "queued" {
 		d.Until = &r.NotAfter
 		if r.NextAttemptAt.After(t.at) {

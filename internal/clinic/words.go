@@ -46,11 +46,11 @@ func deliveryWords(state, code string) string {
 
 // unsentWords says of a message that came back to its doctor why its notice was not sent in time.
 func unsentWords(code string) string {
-	words := "Signed, but the notice was not sent in time, so nothing went out. "
+	why := codeWords(code)
 	if code == "expired" {
-		return words + "It waited until its time was over."
+		why = "It waited until its time was over."
 	}
-	return words + codeWords(code)
+	return "Signed, but not sent in time. " + why + " Nothing went out."
 }
 
 func codeWords(code string) string {

@@ -194,9 +194,9 @@ func TestUnsentIsSaid(t *testing.T) {
 		t.Fatal(p, err)
 	}
 	doctor := s.as(t, s.world.Doctor)
-	doctor.wants(doctor.get("/"), 200, "Signed, but the notice was not sent in time", "not sent, sign again", "/reviews/"+id.String())
-	doctor.wants(doctor.get("/reviews/"+id.String()), 200, "Signed, but the notice was not sent in time", "Read it again", "Countersign")
-	doctor.wants(doctor.get("/messages/"+id.String()), 200, "Signed, but the notice was not sent in time", "Back for review: it was not sent in time")
+	doctor.wants(doctor.get("/"), 200, "Signed, but not sent in time", "not sent, sign again", "/reviews/"+id.String())
+	doctor.wants(doctor.get("/reviews/"+id.String()), 200, "Signed, but not sent in time", "Read it again", "Countersign")
+	doctor.wants(doctor.get("/messages/"+id.String()), 200, "Signed, but not sent in time", "Back for review: it was not sent in time")
 	doctor.wants(doctor.get("/deliveries"), 200, "It is back with Dr Amara Osei, to be signed again.")
 }
 
