@@ -50,6 +50,7 @@ func TestDeliveryExpireGoesBackToTheDoctor(t *testing.T) {
 	}
 	wantCount(t, w, 1, "open rounds, the second", "SELECT count(*) FROM reviews WHERE message_id = $1 AND state = 'open' AND round = 2 AND cause = 'unsent' AND submitted_by = $2", message, w.Staff.ID)
 	wantCount(t, w, 1, "the message's own step on the trail", "SELECT count(*) FROM audit_events WHERE subject_id = $1 AND reason = 'unsent' AND detail->>'code' = 'unreachable'", message)
+	wantCount(t, w, 1, "closed pages", "SELECT count(*) FROM pages WHERE message_id = $1 AND revoked_at = $2", message, w.Clock.Now())
 	wantCount(t, w, 0, "signed bytes left", "SELECT count(*) FROM messages WHERE final_sealed IS NOT NULL OR final_mac IS NOT NULL")
 	cookie, err := w.Clinic.PageProve(ctx, nobody, token, "1967-05-30")
 	must(t, err)

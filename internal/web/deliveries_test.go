@@ -74,7 +74,7 @@ func TestDeliveryRowsAreNoActivity(t *testing.T) {
 	doctor := s.as(t, s.world.Doctor)
 	live := doctor.htmx("deliveries")
 	part := live.get("/deliveries/rows?show=way&age=any")
-	live.wants(part, 200, `id="deliveries"`)
+	live.wants(part, 200, `id="deliveries"`, `id="delivery-tabs" class="tabs" aria-label="Lists of deliveries" hx-swap-oob="true"`)
 	if strings.Contains(part.Body.String(), "<h1") {
 		t.Error("the part is the page")
 	}
