@@ -160,6 +160,8 @@ func TestMessageScheduleAfterSigning(t *testing.T) {
 	if len(w.Dues()) != nudged+1 {
 		t.Error("what goes now is not told to the queue")
 	}
+	must(t, w.Clinic.DeliveryRecord(ctx, worker, claimed(t, w, other), "twilio", outcome(clinic.OutcomeNotSent, "dns")))
+	wantCode(t, w.Clinic.MessageSchedule(ctx, w.Doctor, other, clinic.ScheduleForm{Version: version(t, w, other), SendAt: typed}), "too_late", "what was tried")
 	must(t, w.Clinic.MessageWithdraw(ctx, w.Doctor, other, version(t, w, other)))
 	wantCode(t, w.Clinic.MessageSchedule(ctx, w.Doctor, other, clinic.ScheduleForm{Version: version(t, w, other), SendAt: typed}), "withdrawn", "what was withdrawn")
 }
