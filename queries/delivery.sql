@@ -93,6 +93,11 @@ JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
 LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
 LEFT JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1;
 
+-- name: DeliveriesLate :many
+SELECT d.* FROM deliveries d WHERE d.state = 'queued' AND d.next_attempt_at <= @at AND d.not_after <= @at
+  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)
+ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit;
+
 -- name: DeliveryLockIn :one
 SELECT * FROM deliveries WHERE id = @id AND clinic_id = @clinic_id FOR UPDATE;
 

@@ -77,6 +77,7 @@ const (
 	MessageShow     Deed = "message.show"
 	MessageUndo     Deed = "message.undo"
 	MessageWithdraw Deed = "message.withdraw"
+	MessageSchedule Deed = "message.schedule"
 
 	DeliveryClaim   Deed = "delivery.claim"
 	DeliveryRecord  Deed = "delivery.record"
@@ -87,6 +88,9 @@ const (
 	DeliverySettle    Deed = "delivery.settle"
 	DeliveryResend    Deed = "delivery.resend"
 	DeliveryMarkSent  Deed = "delivery.mark-sent"
+	DeliveryList      Deed = "delivery.list"
+	DeliveryPreview   Deed = "delivery.preview"
+	DeliveryRetry     Deed = "delivery.retry"
 
 	StatusShow   Deed = "status.show"
 	BreakerOpen  Deed = "breaker.open"
@@ -159,11 +163,13 @@ var policy = map[Deed]rule{
 	MessageShow:     writers,
 	MessageUndo:     {Reviewer: Own, Doctor: Own},
 	MessageWithdraw: {Doctor: Team},
+	MessageSchedule: {Staff: Own, Reviewer: Own, Doctor: Team},
 
 	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
 	DeliveryReconcile: machines, DeliverySettle: machines,
 	DeliveryReceive: {RoleProvider: Everything},
 	DeliveryResend:  writers, DeliveryMarkSent: writers,
+	DeliveryList: writers, DeliveryPreview: {Doctor: Team}, DeliveryRetry: {Doctor: Team},
 
 	StatusShow:  {Admin: Everything, Ops: Everything},
 	BreakerOpen: {Admin: Everything}, BreakerClose: {Admin: Everything},
@@ -186,6 +192,7 @@ var policy = map[Deed]rule{
 var views = map[Deed]bool{
 	WorklistShow: true, PatientList: true, PatientShow: true, BriefNew: true, BriefShow: true, DraftShow: true, DraftCheck: true, DraftDiff: true,
 	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, StatusShow: true, QueueView: true, PageRead: true,
+	DeliveryList: true, DeliveryPreview: true,
 }
 
 // ActorKind tells people from machines on the ledger.

@@ -140,6 +140,21 @@ func decidingActs() []act {
 			_, err := c.DeliveryResend(ctx, a, x.delivery, 1)
 			return err
 		}},
+		{"MessageSchedule", clinic.MessageSchedule, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.MessageSchedule(ctx, a, x.message, clinic.ScheduleForm{Version: x.version})
+		}},
+		{"DeliveryList", clinic.DeliveryList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.DeliveryList(ctx, a, clinic.DeliveryFilter{})
+			return err
+		}},
+		{"DeliveryPreview", clinic.DeliveryPreview, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DeliveryPreview(ctx, a, []uuid.UUID{x.delivery}, clinic.DeliveryFilter{})
+			return err
+		}},
+		{"DeliveryRetry", clinic.DeliveryRetry, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DeliveryRetry(ctx, a, x.delivery, 1)
+			return err
+		}},
 		{"DeliveryMarkSent", clinic.DeliveryMarkSent, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DeliveryMarkSent(ctx, a, x.delivery, 1)
 			return err

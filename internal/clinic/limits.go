@@ -8,6 +8,7 @@ const (
 	patientsPerPage = 50
 	searchMost      = 20
 	worklistPage    = 50
+	deliveryPage    = 50
 
 	textMost    = 6000            // a message; the doctor's word limit is a finding (C15), not a refusal
 	mergeWindow = 5 * time.Minute // what one person saves within it is one version
@@ -26,6 +27,8 @@ const (
 	draftRetryIn  = 5 * time.Second // times the attempt: the wait after a failure that may pass
 	draftPrompt   = 8_000           // tokens: the most one draft is taken to cost, asked and answered
 	draftAnswer   = 2_000
+
+	scheduleMost = 60 * 24 * time.Hour // how far ahead a notice may be put off
 
 	backoffFirst = 5 * time.Second
 	backoffMost  = 10 * time.Minute

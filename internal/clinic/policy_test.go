@@ -64,6 +64,10 @@ review.approve    reviewer doctor
 message.show      staff reviewer doctor
 message.undo      reviewer doctor
 message.withdraw  doctor
+message.schedule  staff reviewer doctor
+delivery.list     staff reviewer doctor
+delivery.preview  doctor
+delivery.retry    doctor
 settings.show     doctor
 settings.edit     doctor
 delivery.claim    worker

@@ -111,7 +111,7 @@ func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([
 }
 
 const deliveriesExpiredLease = `-- name: DeliveriesExpiredLease :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
 `
 
 type DeliveriesExpiredLeaseParams struct {
@@ -159,6 +159,71 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 			&i.UpdatedAt,
 			&i.Resends,
 			&i.AskedSince,
+			&i.Superseded,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveriesLate = `-- name: DeliveriesLate :many
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded FROM deliveries d WHERE d.state = 'queued' AND d.next_attempt_at <= $1 AND d.not_after <= $1
+  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $2)
+ORDER BY d.priority DESC, d.next_attempt_at LIMIT $3
+`
+
+type DeliveriesLateParams struct {
+	At         time.Time
+	Generation int64
+	RowLimit   int32
+}
+
+func (q *Queries) DeliveriesLate(ctx context.Context, arg DeliveriesLateParams) ([]Delivery, error) {
+	rows, err := q.db.Query(ctx, deliveriesLate, arg.At, arg.Generation, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Delivery{}
+	for rows.Next() {
+		var i Delivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.ClinicID,
+			&i.PatientID,
+			&i.MessageID,
+			&i.MessageVersion,
+			&i.Kind,
+			&i.Round,
+			&i.Channel,
+			&i.ContactID,
+			&i.Priority,
+			&i.RecipientSealed,
+			&i.RecipientIndex,
+			&i.BodySealed,
+			&i.Mac,
+			&i.State,
+			&i.Attempt,
+			&i.Rev,
+			&i.LeaseUntil,
+			&i.NextAttemptAt,
+			&i.NotAfter,
+			&i.EnqueuedAt,
+			&i.Dispatch,
+			&i.Provider,
+			&i.ProviderID,
+			&i.ErrorClass,
+			&i.MarkedSentBy,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -171,7 +236,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 }
 
 const deliveriesLock = `-- name: DeliveriesLock :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE (id, clinic_id) IN (
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE (id, clinic_id) IN (
     SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY($1::uuid[])
     UNION
     SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = $2 AND b.provider_id = ANY($3::text[]) AND b.provider_id <> '')
@@ -225,6 +290,7 @@ func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) 
 			&i.UpdatedAt,
 			&i.Resends,
 			&i.AskedSince,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -237,7 +303,7 @@ func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) 
 }
 
 const deliveriesOfMessage = `-- name: DeliveriesOfMessage :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
 `
 
 type DeliveriesOfMessageParams struct {
@@ -285,6 +351,7 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 			&i.UpdatedAt,
 			&i.Resends,
 			&i.AskedSince,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -453,7 +520,7 @@ func (q *Queries) DeliveryHold(ctx context.Context, arg DeliveryHoldParams) erro
 }
 
 const deliveryLock = `-- name: DeliveryLock :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE id = $1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, error) {
@@ -490,12 +557,13 @@ func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, err
 		&i.UpdatedAt,
 		&i.Resends,
 		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
 
 const deliveryLockFor = `-- name: DeliveryLockFor :one
-SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = $1::text
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = $1::text
     AND e.provider_id = $2::text AND e.provider_id <> '') AS early
 FROM deliveries d WHERE d.id = $3 FOR UPDATE OF d
 `
@@ -546,13 +614,14 @@ func (q *Queries) DeliveryLockFor(ctx context.Context, arg DeliveryLockForParams
 		&i.Delivery.UpdatedAt,
 		&i.Delivery.Resends,
 		&i.Delivery.AskedSince,
+		&i.Delivery.Superseded,
 		&i.Early,
 	)
 	return i, err
 }
 
 const deliveryLockIn = `-- name: DeliveryLockIn :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
 `
 
 type DeliveryLockInParams struct {
@@ -594,6 +663,7 @@ func (q *Queries) DeliveryLockIn(ctx context.Context, arg DeliveryLockInParams) 
 		&i.UpdatedAt,
 		&i.Resends,
 		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
@@ -679,7 +749,7 @@ func (q *Queries) DeliveryNote(ctx context.Context, arg DeliveryNoteParams) erro
 }
 
 const deliveryOfMessage = `-- name: DeliveryOfMessage :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
 `
 
 type DeliveryOfMessageParams struct {
@@ -721,6 +791,7 @@ func (q *Queries) DeliveryOfMessage(ctx context.Context, arg DeliveryOfMessagePa
 		&i.UpdatedAt,
 		&i.Resends,
 		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
@@ -792,7 +863,7 @@ func (q *Queries) DeliverySteps(ctx context.Context, arg DeliveryStepsParams) ([
 }
 
 const deliveryTake = `-- name: DeliveryTake :one
-SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
        m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
@@ -873,6 +944,7 @@ func (q *Queries) DeliveryTake(ctx context.Context, arg DeliveryTakeParams) (Del
 		&i.Delivery.UpdatedAt,
 		&i.Delivery.Resends,
 		&i.Delivery.AskedSince,
+		&i.Delivery.Superseded,
 		&i.NoticeName,
 		&i.Wrapped,
 		&i.MessageStatus,

@@ -170,6 +170,7 @@ type Delivery struct {
 	UpdatedAt       time.Time
 	Resends         int32
 	AskedSince      *time.Time
+	Superseded      bool
 }
 
 type DeliveryAttempt struct {
@@ -290,6 +291,7 @@ type Message struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	UnsentCode    string
 }
 
 type Page struct {
@@ -366,6 +368,7 @@ type Review struct {
 	DecidedBy   *uuid.UUID
 	DecidedAt   *time.Time
 	NoteSealed  seal.Sealed
+	Cause       string
 }
 
 type Session struct {
