@@ -24,11 +24,12 @@ var doors = map[string][]string{
 	"cmd/local":       {"local"},
 	"cmd/web":         {"app", "config"},
 	"cmd/worker":      {"app", "config"},
-	"cmd/countersign": {"app", "clinic", "config", "sandbox", "seal"},
+	"cmd/countersign": {"app", "chaos", "clinic", "config", "sandbox", "seal"},
 	"docs":            {},
 
 	"app": {".", "clinic", "config", "identity", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
 		"web", "worker"},
+	"chaos":      {"clinic", "local", "seal"},
 	"check":      {},
 	"clinic":     {"check", "db", "drafting", "faultpoint", "seal"},
 	"clinictest": {".", "clinic", "db", "seal"},
@@ -78,7 +79,7 @@ var outside = map[string][]string{
 	"github.com/golang-migrate/migrate":   {"app", "clinictest"},
 	"github.com/hibiken/asynq":            {"app", "worker"},
 	"github.com/hibiken/asynqmon":         {"app"},
-	"github.com/jackc/pgx":                {"app", "clinic", "clinictest", "config", "db", "local", "metrics"},
+	"github.com/jackc/pgx":                {"app", "chaos", "clinic", "clinictest", "config", "db", "local", "metrics"},
 	"github.com/labstack/echo":            {"web"},
 	"github.com/prometheus/client_golang": {"metrics", "worker"},
 	"github.com/redis/go-redis":           {"app", "clinictest", "worker"},
@@ -89,7 +90,7 @@ var outside = map[string][]string{
 	"pgregory.net/rapid":                  {},
 	"database/sql":                        {"app", "clinictest", "logging", "seal"},
 	"html/template":                       {"sandbox", "web"},
-	"net/http":                            {"app", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "sendgrid", "twilio", "web", "wire"},
+	"net/http":                            {"app", "chaos", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "sendgrid", "twilio", "web", "wire"},
 	"os/exec":                             {"local"},
 }
 
@@ -205,6 +206,7 @@ var (
 		"PatientDoctors": "the names of the clinic's doctors, for a form",
 		"PageAsk":        "the same form for every link: looks nothing up",
 		"RelayDue":       "marks rows as handed to the queue: no state changes",
+		"DeliveryCount":  "numbers for the alarm, about nobody",
 		"DraftProgress":  "says how far the model is, and keeps the claim",
 	}
 )
