@@ -32,6 +32,7 @@ type Options struct {
 	Workers int           // 0: 3
 	Webs    int           // 0: 2
 	Build   bool          // build the programs first
+	Bin     string        // the folder of the programs, and of those with faults in its faulty/; "": the checkout's bin
 	Keep    bool          // leave the evidence even when nothing is broken
 
 	Dir     string    // inside the checkout; "": here
@@ -50,6 +51,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Quiet <= 0 {
 		o.Quiet = o.Times.settle()
+		if o.Break != "" { // which may never come to rest
+			o.Quiet = 3*o.Times.Lease + o.Times.Grace
+		}
 	}
 	if o.Dir == "" {
 		o.Dir = "."
@@ -84,7 +88,7 @@ func Run(parent context.Context, o Options) (v Verdict, err error) {
 		return v, err
 	}
 	s.life = ctx
-	defer func() { s.close(err) }()
+	defer func() { s.close(err != nil && !errors.Is(err, context.Canceled)) }()
 	if err := s.raise(ctx); err != nil {
 		return v, err
 	}
@@ -115,7 +119,7 @@ func Run(parent context.Context, o Options) (v Verdict, err error) {
 
 // trouble is the run itself: load, and faults by the schedule, until its time is over.
 func (s *stage) trouble(ctx context.Context, l *load) error {
-	plan := Plan(s.o.Seed, s.o.For, s.o.Times, s.o.Workers, s.o.Webs)
+	plan := s.o.plan()
 	s.say("%d faults are planned for %s of load", len(plan), s.o.For)
 	s.begin()
 	running, stop := context.WithTimeout(ctx, s.o.For)
@@ -125,6 +129,20 @@ func (s *stage) trouble(ctx context.Context, l *load) error {
 	<-running.Done()
 	stopped()
 	return ctx.Err()
+}
+
+// plan is the schedule of the run, leaning towards what brings a seeded fault to light.
+func (o Options) plan() []Fault {
+	seeded := Breaks[o.Break]
+	plan := deal(seeded.deck, o.Seed, o.For, o.Times, o.Workers, o.Webs)
+	for _, f := range plan {
+		for provider, lies := range f.Lies {
+			if seeded.tilt != nil {
+				f.Lies[provider] = append(seeded.tilt(o.Times), lies...)
+			}
+		}
+	}
+	return plan
 }
 
 // stage is where a run plays: its servers, programs and report.

@@ -12,6 +12,7 @@ import (
 type Result struct {
 	Name    string // I1 … I20
 	Checked string // what was looked at, with counts
+	Held    string // what was found true of it, unless something is broken
 	Apart   string // what is counted apart from the promise
 	NotYet  string // why it cannot be judged yet
 	Broken  []string
@@ -48,6 +49,8 @@ func (r Result) String() string {
 	switch {
 	case r.NotYet != "":
 		return fmt.Sprintf("%-4s not yet  %s", r.Name, r.NotYet)
+	case len(r.Broken) == 0 && r.Held != "":
+		return fmt.Sprintf("%-4s ok       %s, %s%s", r.Name, r.Checked, r.Held, apart)
 	case len(r.Broken) == 0:
 		return fmt.Sprintf("%-4s ok       %s%s", r.Name, r.Checked, apart)
 	}

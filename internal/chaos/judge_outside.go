@@ -43,8 +43,9 @@ func i16(a *account) (r Result) {
 			}
 		}
 	}
-	r.Checked = fmt.Sprintf("%d need a person, %d failed: %d on a worklist, %d beyond its page or withdrawn and on their message's; %s of alarm agree",
-		count["needs_person"], count["failed"], listed, paged, counted(len(a.Screens.Gauges), "gauge"))
+	r.Checked = fmt.Sprintf("%d need a person, %d failed: %d on a worklist, %d beyond its fifty or withdrawn and on their message's page",
+		count["needs_person"], count["failed"], listed, paged)
+	r.Held = fmt.Sprintf("and %s tell the alarm the same", counted(len(a.Screens.Gauges), "worker"))
 	return r
 }
 
@@ -79,8 +80,8 @@ func i17(a *account) (r Result) {
 		}
 	}
 	a.ranksHold(&r)
-	r.Checked = fmt.Sprintf("%s taken of %d told, %d stored once each; %s refused; no rank fell, no opening was lost", counted(taken, "webhook"), len(a.Told), len(rows), counted(forged, "forgery"))
-	r.Checked = strings.Replace(r.Checked, "forgerys", "forgeries", 1)
+	r.Checked = fmt.Sprintf("%s taken of %d told, %d stored, %d forged", counted(taken, "webhook"), len(a.Told), len(rows), forged)
+	r.Held = "each once; no forgery was, no rank fell, no opening was lost"
 	return r
 }
 
@@ -153,16 +154,23 @@ func i19(*account) Result { return Result{NotYet: "planted patient text comes wi
 func i20(a *account) (r Result) {
 	rest := a.Rest
 	if rest.Queue == 0 || rest.Queue > emptyWithin {
-		r.broken("two minutes after the last fault something due was still waiting (empty after %s; 0s: never)", seconds(rest.Queue))
+		r.broken("what was due after the last fault was gone after %s, where %s is the promise", never(rest.Queue), emptyWithin)
 	}
 	if rest.Unknown == 0 || rest.Unknown > a.Times.unknownWithin() {
-		r.broken("%s after the last fault something was still unknown (none after %s; 0s: never)", a.Times.unknownWithin(), seconds(rest.Unknown))
+		r.broken("what was unknown after the last fault was settled after %s, where %s is the promise", never(rest.Unknown), a.Times.unknownWithin())
 	}
 	if !rest.Ended {
 		r.broken("not at rest after %s", seconds(rest.Whole))
 	}
-	r.Checked = fmt.Sprintf("nothing due after %s, nothing unknown after %s, all told and still after %s", seconds(rest.Queue), seconds(rest.Unknown), seconds(rest.Whole))
+	r.Checked = fmt.Sprintf("nothing due after %s, nothing unknown after %s, all told and still after %s", never(rest.Queue), never(rest.Unknown), seconds(rest.Whole))
 	return r
+}
+
+func never(d time.Duration) string {
+	if d == 0 {
+		return "no time at all that it was watched"
+	}
+	return seconds(d)
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

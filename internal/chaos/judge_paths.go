@@ -30,7 +30,7 @@ func i9(a *account) (r Result) {
 			}
 		}
 	}
-	r.Checked = counted(claims, "claim") + ", each of a message approved at that moment by a doctor"
+	r.Checked, r.Held = counted(claims, "claim"), "each of a message that was approved at that moment by who might"
 	return r
 }
 
@@ -79,7 +79,7 @@ func i10(a *account) (r Result) {
 			r.broken("message %s is %s, and has a live notice", m.ID, m.Status)
 		}
 	}
-	r.Checked = fmt.Sprintf("%s approved, each with one notice of its version; up to %s", counted(approved, "message"), counted(rounds, "round"))
+	r.Checked, r.Held = fmt.Sprintf("%s approved, up to %s", counted(approved, "message"), counted(rounds, "round")), "each with one notice of its version"
 	return r
 }
 
@@ -98,7 +98,7 @@ func i11(a *account) (r Result) {
 			}
 		}
 	}
-	r.Checked = fmt.Sprintf("%s with %s, no gap", counted(len(a.Deliveries), "row"), counted(len(a.Steps), "audit event"))
+	r.Checked, r.Held = fmt.Sprintf("%s with %s", counted(len(a.Deliveries), "row"), counted(len(a.Steps), "audit event")), "no gap"
 	return r
 }
 
@@ -121,7 +121,7 @@ func i12(a *account) (r Result) {
 			r.broken("delivery %s is %s, its trail ends in %q", d.ID, d.State, state)
 		}
 	}
-	r.Checked = counted(len(a.Steps)-len(a.Deliveries), "step") + ", all on legal edges, each path ending in its row's state"
+	r.Checked, r.Held = counted(len(a.Steps)-len(a.Deliveries), "step"), "all on legal edges, each path ending in its row's state"
 	return r
 }
 
@@ -130,7 +130,7 @@ func i13(a *account) (r Result) {
 	for _, o := range a.Orphans {
 		r.broken("%s is on the trail about %s %s, which is not there", o.Deed, o.Kind, o.Subject)
 	}
-	r.Checked = counted(a.AuditRows, "audit event") + ", each about something that is there"
+	r.Checked, r.Held = counted(a.AuditRows, "audit event"), "each about something that is there"
 	return r
 }
 
@@ -161,7 +161,7 @@ func i14(a *account) (r Result) {
 			}
 		}
 	}
-	r.Checked = counted(len(a.Attempts), "attempt") + ", numbered, none overlapping"
+	r.Checked, r.Held = counted(len(a.Attempts), "attempt"), "numbered, none overlapping"
 	if open > 0 {
 		r.Apart = counted(open, "attempt") + " whose own end was never recorded: evidence settled them"
 	}
@@ -187,7 +187,7 @@ func i15(a *account) (r Result) {
 			apart++
 		}
 	}
-	r.Checked = counted(accepted, "accepted attempt") + ", one a row at most"
+	r.Checked, r.Held = counted(accepted, "accepted attempt"), "one a row at most"
 	if apart > 0 {
 		r.Apart = counted(apart, "row") + " a person chose to send again"
 	}

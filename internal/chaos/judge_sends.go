@@ -18,7 +18,7 @@ func i1(a *account) (r Result) {
 		}
 	}
 	unknown := a.Memory.Unknown["approve"]
-	r.Checked = counted(len(a.Memory.Approved), "acknowledged approval") + ", each with its notice"
+	r.Checked, r.Held = counted(len(a.Memory.Approved), "acknowledged approval"), "each with its notice"
 	if unknown > 0 {
 		r.Apart = counted(unknown, "approval") + " without an answer, of which either is right"
 	}
@@ -73,11 +73,7 @@ func i3(a *account) (r Result) {
 			r.broken("delivery %s: a person sent it again, as HTTP said, and the row does not count it", act.Subject)
 		}
 	}
-	r.Checked = counted(len(a.Deliveries), "delivery") + ", 0 accepted twice"
-	if len(r.Broken) > 0 {
-		r.Checked = counted(len(a.Deliveries), "delivery")
-	}
-	r.Checked = strings.Replace(r.Checked, "deliverys", "deliveries", 1)
+	r.Checked, r.Held = counted(len(a.Deliveries), "delivery"), "0 accepted twice"
 	if again > 0 {
 		r.Apart = fmt.Sprintf("%s a person chose to send again, %d of them then accepted twice", counted(again, "row"), twice)
 	}
@@ -113,7 +109,7 @@ func i4(a *account) (r Result) {
 			r.broken("delivery %s: a person said that it was sent, as HTTP said, and the row does not know", act.Subject)
 		}
 	}
-	r.Checked = counted(sent, "row") + " accepted or beyond, each by a provider's own account"
+	r.Checked, r.Held = counted(sent, "row")+" accepted or beyond", "each by a provider's own account"
 	if marked > 0 {
 		r.Apart = fmt.Sprintf("%s a person marked as sent, %d of which no provider took", counted(marked, "row"), without)
 	}
@@ -131,7 +127,7 @@ func i5(a *account) (r Result) {
 			r.broken("%s took %s for delivery %q, which is no row", t.Provider, t.ID, t.Delivery)
 		}
 	}
-	r.Checked = counted(len(a.Accepted), "send") + " in the providers' log, each with its row"
+	r.Checked, r.Held = counted(len(a.Accepted), "send")+" in the providers' log", "each with its row"
 	return r
 }
 
@@ -161,7 +157,8 @@ func i6(a *account) (r Result) {
 	for _, words := range a.Memory.Wrong {
 		r.broken("%s", words)
 	}
-	r.Checked = fmt.Sprintf("%s byte for byte, %s read by their patients", counted(len(a.Accepted), "send"), counted(len(a.Memory.Opened), "page"))
+	r.Checked = fmt.Sprintf("%s, %s read by their patients", counted(len(a.Accepted), "send"), counted(len(a.Memory.Opened), "page"))
+	r.Held = "byte for byte as approved"
 	return r
 }
 
@@ -198,7 +195,8 @@ func i7(a *account) (r Result) {
 			r.broken("message %s was withdrawn, as HTTP said, and is %s", act.Subject, a.messages[act.Subject].Status)
 		}
 	}
-	r.Checked = fmt.Sprintf("%d cancelled, 0 sends; %s and %s acknowledged, all hold", cancelled, counted(len(a.Memory.Undone), "undo"), counted(len(a.Memory.Withdrawn), "withdrawal"))
+	r.Checked = fmt.Sprintf("%d cancelled, %d undone and %d withdrawn as HTTP said", cancelled, len(a.Memory.Undone), len(a.Memory.Withdrawn))
+	r.Held = "0 sends"
 	if apart > 0 {
 		r.Apart = counted(apart, "row") + " that a person sent again after a first send"
 	}
@@ -220,7 +218,7 @@ func i8(a *account) (r Result) {
 			apart++
 		}
 	}
-	r.Checked = fmt.Sprintf("%d failed, %d refused, %d expired, 0 accepted", count["failed"], count["refused"], count["expired"])
+	r.Checked, r.Held = fmt.Sprintf("%d failed, %d refused, %d expired", count["failed"], count["refused"], count["expired"]), "0 accepted"
 	if apart > 0 {
 		r.Apart = counted(apart, "row") + " that a person sent again after a first send"
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -83,10 +84,14 @@ func (p *paper) close(keep bool) {
 	}
 }
 
-// counted is "3 rows", "1 row".
+// counted is "3 rows", "1 row", "2 deliveries".
 func counted(n int, noun string) string {
-	if n == 1 {
+	stem, ends := strings.CutSuffix(noun, "y")
+	switch {
+	case n == 1:
 		return fmt.Sprintf("%d %s", n, noun)
+	case ends:
+		return fmt.Sprintf("%d %sies", n, stem)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -64,36 +64,48 @@ const between = 1100 * time.Millisecond
 // Plan is the schedule of faults of a run: the same for the same arguments. The first thing that happens is that the
 // providers begin to lie; the last fault begins before the run ends.
 func Plan(seed uint64, length time.Duration, t Times, workers, webs int) []Fault {
+	return deal(nil, seed, length, t, workers, webs)
+}
+
+func deal(cards []string, seed uint64, length time.Duration, t Times, workers, webs int) []Fault {
+	if cards == nil {
+		cards = deck
+	}
 	rng := rand.New(rand.NewPCG(seed, 0x636f756e74657273))
 	plan := []Fault{{Kind: Lies, Lies: lies(rng, t)}}
 	var hand []string
 	for at := between; at < length; at += between/2 + time.Duration(rng.Int64N(int64(between))) {
 		if len(hand) == 0 {
-			hand = append(hand, deck...)
+			hand = append(hand, cards...)
 			rng.Shuffle(len(hand), func(i, j int) { hand[i], hand[j] = hand[j], hand[i] })
 		}
 		f := Fault{At: at, Kind: hand[0]}
 		hand = hand[1:]
-		span := func(from, to time.Duration) time.Duration { return from + time.Duration(rng.Int64N(int64(to-from))) }
-		switch f.Kind {
-		case KillWorker:
-			f.Target, f.For = rng.IntN(workers), span(200*time.Millisecond, 2*time.Second)
-		case KillWeb:
-			f.Target, f.For = rng.IntN(webs), span(200*time.Millisecond, 2*time.Second)
-		case FreezeWorker: // about half of them for longer than a lease
-			f.Target, f.For = rng.IntN(workers), span(t.Lease/3, 2*t.Lease)
-		case FreezeWeb:
-			f.Target, f.For = rng.IntN(webs), span(t.Lease/3, t.Lease)
-		case KillRedis, LoseRedis:
-			f.For = span(200*time.Millisecond, 2*time.Second)
-		case RestartPostgres:
-			f.For = span(100*time.Millisecond, time.Second)
-		case Lies:
-			f.Lies = lies(rng, t)
-		}
+		f.aim(rng, t, workers, webs)
 		plan = append(plan, f)
 	}
 	return plan
+}
+
+// aim gives a fault its target and how long it lasts.
+func (f *Fault) aim(rng *rand.Rand, t Times, workers, webs int) {
+	span := func(from, to time.Duration) time.Duration { return from + time.Duration(rng.Int64N(int64(to-from))) }
+	switch f.Kind {
+	case KillWorker:
+		f.Target, f.For = rng.IntN(workers), span(200*time.Millisecond, 2*time.Second)
+	case KillWeb:
+		f.Target, f.For = rng.IntN(webs), span(200*time.Millisecond, 2*time.Second)
+	case FreezeWorker: // about half of them for longer than a lease
+		f.Target, f.For = rng.IntN(workers), span(t.Lease/3, 2*t.Lease)
+	case FreezeWeb:
+		f.Target, f.For = rng.IntN(webs), span(t.Lease/3, t.Lease)
+	case KillRedis, LoseRedis:
+		f.For = span(200*time.Millisecond, 2*time.Second)
+	case RestartPostgres:
+		f.For = span(100*time.Millisecond, time.Second)
+	case Lies:
+		f.Lies = lies(rng, t)
+	}
 }
 
 // Lie is a fault of the sandbox, in its own words.

@@ -82,7 +82,10 @@ func (s *stage) builds() [][]string {
 
 // spec is a child that runs one of our programs. Its words go into a file of the evidence.
 func (s *stage) spec(name, binary string, env []string, args ...string) local.Spec {
-	folder := filepath.Join(s.local.Root(), "bin")
+	folder := s.o.Bin
+	if folder == "" {
+		folder = filepath.Join(s.local.Root(), "bin")
+	}
 	if s.o.Break != "" && binary != "countersign" {
 		folder = filepath.Join(folder, "faulty")
 	}
@@ -140,12 +143,12 @@ func (s *stage) startPrograms(ctx context.Context) error {
 func (s *stage) programs() []*program { return append(append([]*program{}, s.webs...), s.workers...) }
 
 // close ends all that was started. The evidence stays when something was wrong.
-func (s *stage) close(err error) {
+func (s *stage) close(wrong bool) {
 	if s.balancer != nil {
 		s.balancer.close()
 	}
 	if s.cluster != nil {
-		if err != nil || s.o.Keep {
+		if wrong || s.o.Keep {
 			for _, name := range []string{"postgres.log", "redis.log"} {
 				if text, err := os.ReadFile(filepath.Join(s.cluster.Dir, name)); err == nil {
 					_ = os.WriteFile(s.paper.file(name), text, 0o600)
@@ -154,7 +157,7 @@ func (s *stage) close(err error) {
 		}
 		s.cluster.Stop()
 	}
-	s.paper.close(err != nil || s.o.Keep)
+	s.paper.close(wrong || s.o.Keep)
 }
 
 // program is a web or worker process that comes back after each death, as a platform would have it.
