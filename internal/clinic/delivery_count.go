@@ -2,6 +2,7 @@ package clinic
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"countersign/internal/db"
@@ -15,30 +16,30 @@ type DeliveryCount struct {
 	Oldest time.Duration // 0 for states that are an end, and for none
 }
 
-// openStates are the states that a delivery leaves again; endStates are ends that somebody should hear of, counted for
-// endsWithin.
+// waitingStates are those that a delivery leaves again; lostStates are ends at which nobody got anything, counted for
+// lostWithin. The query names the same.
 var (
-	openStates = []string{"queued", "sending", "unknown", "needs_person"}
-	endStates  = []string{"failed", "refused", "undelivered", "expired"}
+	waitingStates = []string{"queued", "sending", "unknown", "needs_person"}
+	lostStates    = []string{"failed", "refused", "undelivered", "expired"}
 )
 
-const endsWithin = 24 * time.Hour
+const lostWithin = 24 * time.Hour
 
 // DeliveryCount counts, over all clinics, the deliveries that wait for something, and those of the last day that came
 // to an end at which nobody got anything. It is a look along one index, for the alarm; it says nothing about anybody.
 func (c *Clinic) DeliveryCount(ctx context.Context) ([]DeliveryCount, error) {
 	now := c.now().UTC()
-	rows, err := db.New(c.pool).DeliveryCount(ctx, db.DeliveryCountParams{At: now, Since: now.Add(-endsWithin),
-		States: append(append([]string{}, openStates...), endStates...), OpenStates: openStates})
+	rows, err := db.New(c.pool).DeliveryCount(ctx, now.Add(-lostWithin))
 	if err != nil {
 		return nil, err
 	}
 	var out []DeliveryCount
-	for _, r := range rows {
-		n := DeliveryCount{State: r.State, Rows: int(r.Rows)}
-		for _, state := range openStates {
-			if state == r.State {
-				n.Oldest = max(now.Sub(r.Oldest), 0)
+	for _, state := range slices.Concat(waitingStates, lostStates) {
+		n := DeliveryCount{State: state}
+		if i := slices.IndexFunc(rows, func(r db.DeliveryCountRow) bool { return r.State == state }); i >= 0 {
+			n.Rows = int(rows[i].Rows)
+			if slices.Contains(waitingStates, state) {
+				n.Oldest = max(now.Sub(rows[i].Oldest), 0)
 			}
 		}
 		out = append(out, n)
