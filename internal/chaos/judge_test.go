@@ -174,87 +174,90 @@ func (r *record) step(n int, to string) *Step {
 	return &r.Steps[i]
 }
 
+// violations are ways in which a record can be spoilt, and the invariant that must notice.
+var violations = map[string]struct {
+	want   string
+	tamper func(r *record)
+}{
+	"an approval without a notice":        {"I1", func(r *record) { r.Memory.Approved = append(r.Memory.Approved, Act{Subject: id(1, 77), Version: 4}) }},
+	"an approval of another version":      {"I1", func(r *record) { r.Deliveries[delivered].Version = 4 }},
+	"still queued":                        {"I2", func(r *record) { r.Deliveries[delivered].State = "queued" }},
+	"still sending":                       {"I2", func(r *record) { r.Deliveries[delivered].State = "sending" }},
+	"still unknown":                       {"I2", func(r *record) { r.Deliveries[needsPerson].State = "unknown" }},
+	"accepted twice":                      {"I3", func(r *record) { r.taken(delivered) }},
+	"accepted more often than sent again": {"I3", func(r *record) { r.taken(resent) }},
+	"sent again by nobody":                {"I3", func(r *record) { r.Deliveries[delivered].Resends = 1 }},
+	"sent again, and not counted":         {"I3", func(r *record) { r.Deliveries[resent].Resends = 0 }},
+	"accepted by nobody":                  {"I4", func(r *record) { r.Accepted = r.Accepted[1:] }},
+	"accepted by another id":              {"I4", func(r *record) { r.Deliveries[delivered].ProviderID = "another" }},
+	"accepted without an id":              {"I4", func(r *record) { r.Deliveries[delivered].ProviderID = "" }},
+	"marked as sent, and not known":       {"I4", func(r *record) { r.Deliveries[marked].MarkedSent = false }},
+	"a send without a row":                {"I5", func(r *record) { r.Accepted[0].Delivery = id(2, 77).String() }},
+	"a send for no delivery at all":       {"I5", func(r *record) { r.Accepted = append(r.Accepted, Accepted{Provider: twilio, ID: "x"}) }},
+	"to somebody else":                    {"I6", func(r *record) { r.Accepted[0].Recipient = "bela@mail.example" }},
+	"to an address nobody gave": {"I6", func(r *record) {
+		r.Accepted[0].Recipient, r.Deliveries[delivered].Recipient = "x@mail.example", "x@mail.example"
+	}},
+	"other words": {"I6", func(r *record) { r.Accepted[0].Body += "!" }},
+	"another message's link": {"I6", func(r *record) {
+		r.Accepted[0].Body, r.Deliveries[delivered].Body = r.Deliveries[opened].Body, r.Deliveries[opened].Body
+	}},
+	"a page that is not the letter":    {"I6", func(r *record) { r.Memory.Wrong = []string{"a page that is not the patient's letter"} }},
+	"cancelled and sent":               {"I7", func(r *record) { r.taken(undone) }},
+	"undone and not cancelled":         {"I7", func(r *record) { r.Memory.Undone[0].Subject = id(1, delivered) }},
+	"withdrawn and not so":             {"I7", func(r *record) { r.Memory.Withdrawn = []Act{{Subject: id(1, delivered)}} }},
+	"failed and sent":                  {"I8", func(r *record) { r.taken(failed) }},
+	"expired and sent":                 {"I8", func(r *record) { r.Deliveries[delivered].State = "expired" }},
+	"claimed after the undo":           {"I9", func(r *record) { r.goes(undone, "delivery.claim", "sending") }},
+	"claimed before the approval":      {"I9", func(r *record) { r.step(delivered, "sending").Committed = time.Time{} }},
+	"approved by staff":                {"I9", func(r *record) { r.Signatures[delivered].Role = "staff" }},
+	"a clinical message by a reviewer": {"I9", func(r *record) { r.Signatures[delivered].Role, r.Messages[delivered].Kind = "reviewer", "clinical" }},
+	"a reviewer's own submission":      {"I9", func(r *record) { r.Signatures[delivered].Role, r.Messages[delivered].Submitter = "reviewer", id(8, 1) }},
+	"made by another approval":         {"I9", func(r *record) { r.Signatures[delivered].Tx = 999 }},
+	"approved without a notice":        {"I10", func(r *record) { r.Messages[delivered].Version = 6 }},
+	"two live rounds": {"I10", func(r *record) {
+		d := r.Deliveries[delivered]
+		d.Round, d.ID = 2, id(2, 50)
+		r.Deliveries = append(r.Deliveries, d)
+	}},
+	"rounds with a gap":                    {"I10", func(r *record) { r.Deliveries[delivered].Round = 2 }},
+	"a live notice of a message in review": {"I10", func(r *record) { r.Messages[delivered].Status = "in_review" }},
+	"a change without an audit event":      {"I11", func(r *record) { r.Deliveries[delivered].Rev++ }},
+	"an audit event too many":              {"I11", func(r *record) { s := *r.step(delivered, "accepted"); s.Rev = 9; r.Steps = append(r.Steps, s) }},
+	"the same rev twice":                   {"I11", func(r *record) { r.step(delivered, "accepted").Rev = 2 }},
+	"an illegal edge":                      {"I12", func(r *record) { r.goes(delivered, "delivery.receive", "accepted") }},
+	"a path that jumps":                    {"I12", func(r *record) { r.step(delivered, "delivered").From = "sent" }},
+	"a path that ends elsewhere":           {"I12", func(r *record) { r.Deliveries[delivered].State = "opened" }},
+	"a path that begins elsewhere":         {"I12", func(r *record) { r.step(delivered, "queued").To = "sending" }},
+	"an audit event about nothing":         {"I13", func(r *record) { r.Orphans = []Orphan{{Deed: "review.approve", Kind: "message", Subject: id(1, 77)}} }},
+	"an attempt too few":                   {"I14", func(r *record) { r.Attempts = r.Attempts[1:] }},
+	"attempts that overlap":                {"I14", func(r *record) { late := r.at.Add(time.Hour); r.attempt(resent, 1).Finished = &late }},
+	"attempts that do not count from 1":    {"I14", func(r *record) { r.Attempts[0].N = 2 }},
+	"two accepted attempts":                {"I15", func(r *record) { a := r.Attempts[0]; a.N = 2; r.Attempts = append(r.Attempts, a) }},
+	"on no screen":                         {"I16", func(r *record) { delete(r.Screens.Worklist, id(1, needsPerson)) }},
+	"a failure on no screen":               {"I16", func(r *record) { delete(r.Screens.Pages, id(2, failed)) }},
+	"an alarm that counts wrong":           {"I16", func(r *record) { r.Screens.Gauges[0]["needs_person"] = 0 }},
+	"an alarm without a figure":            {"I16", func(r *record) { delete(r.Screens.Gauges[0], "failed") }},
+	"no alarm":                             {"I16", func(r *record) { r.Screens.Gauges = nil }},
+	"a webhook taken and not stored":       {"I17", func(r *record) { r.Events = r.Events[1:] }},
+	"a webhook stored twice":               {"I17", func(r *record) { r.Events = append(r.Events, r.Events[0]) }},
+	"a webhook that nobody told":           {"I17", func(r *record) { r.Events[0].Key = "made up" }},
+	"a forgery taken":                      {"I17", func(r *record) { r.Told[len(r.Told)-2].Answer = 204 }},
+	"a forgery stored":                     {"I17", func(r *record) { r.Events = append(r.Events, Event{Provider: sendgrid, Key: "forged"}) }},
+	"a rank that fell":                     {"I17", func(r *record) { r.goes(delivered, "delivery.receive", "in_transit") }},
+	"a webhook applied twice":              {"I17", func(r *record) { r.goes(delivered, "delivery.receive", "opened") }},
+	"an event that did not count":          {"I17", func(r *record) { r.Events[0].State = "undelivered" }},
+	"an opening that was lost":             {"I17", func(r *record) { r.Memory.Opened = append(r.Memory.Opened, id(2, delivered).String()) }},
+	"due for too long":                     {"I20", func(r *record) { r.Rest.Queue = 121 * time.Second }},
+	"due for ever":                         {"I20", func(r *record) { r.Rest.Queue = 0 }},
+	"unknown for too long":                 {"I20", func(r *record) { r.Rest.Unknown = 121 * time.Second }},
+	"never at rest":                        {"I20", func(r *record) { r.Rest.Ended = false }},
+}
+
 // Each invariant catches what it is for.
 func TestJudgeCatchesEachViolation(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		want   string
-		tamper func(r *record)
-	}{
-		"an approval without a notice":        {"I1", func(r *record) { r.Memory.Approved = append(r.Memory.Approved, Act{Subject: id(1, 77), Version: 4}) }},
-		"an approval of another version":      {"I1", func(r *record) { r.Deliveries[delivered].Version = 4 }},
-		"still queued":                        {"I2", func(r *record) { r.Deliveries[delivered].State = "queued" }},
-		"still sending":                       {"I2", func(r *record) { r.Deliveries[delivered].State = "sending" }},
-		"still unknown":                       {"I2", func(r *record) { r.Deliveries[needsPerson].State = "unknown" }},
-		"accepted twice":                      {"I3", func(r *record) { r.taken(delivered) }},
-		"accepted more often than sent again": {"I3", func(r *record) { r.taken(resent) }},
-		"sent again by nobody":                {"I3", func(r *record) { r.Deliveries[delivered].Resends = 1 }},
-		"sent again, and not counted":         {"I3", func(r *record) { r.Deliveries[resent].Resends = 0 }},
-		"accepted by nobody":                  {"I4", func(r *record) { r.Accepted = r.Accepted[1:] }},
-		"accepted by another id":              {"I4", func(r *record) { r.Deliveries[delivered].ProviderID = "another" }},
-		"accepted without an id":              {"I4", func(r *record) { r.Deliveries[delivered].ProviderID = "" }},
-		"marked as sent, and not known":       {"I4", func(r *record) { r.Deliveries[marked].MarkedSent = false }},
-		"a send without a row":                {"I5", func(r *record) { r.Accepted[0].Delivery = id(2, 77).String() }},
-		"a send for no delivery at all":       {"I5", func(r *record) { r.Accepted = append(r.Accepted, Accepted{Provider: twilio, ID: "x"}) }},
-		"to somebody else":                    {"I6", func(r *record) { r.Accepted[0].Recipient = "bela@mail.example" }},
-		"to an address nobody gave": {"I6", func(r *record) {
-			r.Accepted[0].Recipient, r.Deliveries[delivered].Recipient = "x@mail.example", "x@mail.example"
-		}},
-		"other words": {"I6", func(r *record) { r.Accepted[0].Body += "!" }},
-		"another message's link": {"I6", func(r *record) {
-			r.Accepted[0].Body, r.Deliveries[delivered].Body = r.Deliveries[opened].Body, r.Deliveries[opened].Body
-		}},
-		"a page that is not the letter":    {"I6", func(r *record) { r.Memory.Wrong = []string{"a page that is not the patient's letter"} }},
-		"cancelled and sent":               {"I7", func(r *record) { r.taken(undone) }},
-		"undone and not cancelled":         {"I7", func(r *record) { r.Memory.Undone[0].Subject = id(1, delivered) }},
-		"withdrawn and not so":             {"I7", func(r *record) { r.Memory.Withdrawn = []Act{{Subject: id(1, delivered)}} }},
-		"failed and sent":                  {"I8", func(r *record) { r.taken(failed) }},
-		"expired and sent":                 {"I8", func(r *record) { r.Deliveries[delivered].State = "expired" }},
-		"claimed after the undo":           {"I9", func(r *record) { r.goes(undone, "delivery.claim", "sending") }},
-		"claimed before the approval":      {"I9", func(r *record) { r.step(delivered, "sending").Committed = time.Time{} }},
-		"approved by staff":                {"I9", func(r *record) { r.Signatures[delivered].Role = "staff" }},
-		"a clinical message by a reviewer": {"I9", func(r *record) { r.Signatures[delivered].Role, r.Messages[delivered].Kind = "reviewer", "clinical" }},
-		"a reviewer's own submission":      {"I9", func(r *record) { r.Signatures[delivered].Role, r.Messages[delivered].Submitter = "reviewer", id(8, 1) }},
-		"made by another approval":         {"I9", func(r *record) { r.Signatures[delivered].Tx = 999 }},
-		"approved without a notice":        {"I10", func(r *record) { r.Messages[delivered].Version = 6 }},
-		"two live rounds": {"I10", func(r *record) {
-			d := r.Deliveries[delivered]
-			d.Round, d.ID = 2, id(2, 50)
-			r.Deliveries = append(r.Deliveries, d)
-		}},
-		"rounds with a gap":                    {"I10", func(r *record) { r.Deliveries[delivered].Round = 2 }},
-		"a live notice of a message in review": {"I10", func(r *record) { r.Messages[delivered].Status = "in_review" }},
-		"a change without an audit event":      {"I11", func(r *record) { r.Deliveries[delivered].Rev++ }},
-		"an audit event too many":              {"I11", func(r *record) { s := *r.step(delivered, "accepted"); s.Rev = 9; r.Steps = append(r.Steps, s) }},
-		"the same rev twice":                   {"I11", func(r *record) { r.step(delivered, "accepted").Rev = 2 }},
-		"an illegal edge":                      {"I12", func(r *record) { r.goes(delivered, "delivery.receive", "accepted") }},
-		"a path that jumps":                    {"I12", func(r *record) { r.step(delivered, "delivered").From = "sent" }},
-		"a path that ends elsewhere":           {"I12", func(r *record) { r.Deliveries[delivered].State = "opened" }},
-		"a path that begins elsewhere":         {"I12", func(r *record) { r.step(delivered, "queued").To = "sending" }},
-		"an audit event about nothing":         {"I13", func(r *record) { r.Orphans = []Orphan{{Deed: "review.approve", Kind: "message", Subject: id(1, 77)}} }},
-		"an attempt too few":                   {"I14", func(r *record) { r.Attempts = r.Attempts[1:] }},
-		"attempts that overlap":                {"I14", func(r *record) { late := r.at.Add(time.Hour); r.attempt(resent, 1).Finished = &late }},
-		"attempts that do not count from 1":    {"I14", func(r *record) { r.Attempts[0].N = 2 }},
-		"two accepted attempts":                {"I15", func(r *record) { a := r.Attempts[0]; a.N = 2; r.Attempts = append(r.Attempts, a) }},
-		"on no screen":                         {"I16", func(r *record) { delete(r.Screens.Worklist, id(1, needsPerson)) }},
-		"a failure on no screen":               {"I16", func(r *record) { delete(r.Screens.Pages, id(2, failed)) }},
-		"an alarm that counts wrong":           {"I16", func(r *record) { r.Screens.Gauges[0]["needs_person"] = 0 }},
-		"an alarm without a figure":            {"I16", func(r *record) { delete(r.Screens.Gauges[0], "failed") }},
-		"no alarm":                             {"I16", func(r *record) { r.Screens.Gauges = nil }},
-		"a webhook taken and not stored":       {"I17", func(r *record) { r.Events = r.Events[1:] }},
-		"a webhook stored twice":               {"I17", func(r *record) { r.Events = append(r.Events, r.Events[0]) }},
-		"a webhook that nobody told":           {"I17", func(r *record) { r.Events[0].Key = "made up" }},
-		"a forgery taken":                      {"I17", func(r *record) { r.Told[len(r.Told)-2].Answer = 204 }},
-		"a forgery stored":                     {"I17", func(r *record) { r.Events = append(r.Events, Event{Provider: sendgrid, Key: "forged"}) }},
-		"a rank that fell":                     {"I17", func(r *record) { r.goes(delivered, "delivery.receive", "in_transit") }},
-		"a webhook applied twice":              {"I17", func(r *record) { r.goes(delivered, "delivery.receive", "opened") }},
-		"an event that did not count":          {"I17", func(r *record) { r.Events[0].State = "undelivered" }},
-		"an opening that was lost":             {"I17", func(r *record) { r.Memory.Opened = append(r.Memory.Opened, id(2, delivered).String()) }},
-		"due for too long":                     {"I20", func(r *record) { r.Rest.Queue = 121 * time.Second }},
-		"due for ever":                         {"I20", func(r *record) { r.Rest.Queue = 0 }},
-		"unknown for too long":                 {"I20", func(r *record) { r.Rest.Unknown = 121 * time.Second }},
-		"never at rest":                        {"I20", func(r *record) { r.Rest.Ended = false }},
-	} {
+	for name, tt := range violations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := clean()
