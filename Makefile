@@ -22,7 +22,7 @@ test: local
 
 check:
 	@echo 'check: gofmt' && files=$$(gofmt -l *.go cmd docs internal) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
-	@echo 'check: go vet' && go vet ./...
+	@echo 'check: go vet' && go vet ./... && go vet -tags=faultpoints ./internal/faultpoint
 	@echo 'check: staticcheck (compiled on its first use: half a minute)' && $(TOOL) staticcheck ./...
 	@echo 'check: sqlc diff (the same)' && $(TOOL) sqlc diff
 

@@ -122,8 +122,9 @@ func troubled(state string) bool { return state == "needs_person" || state == "f
 // ranks orders evidence, as docs/ARCHITECTURE.md has it: the checker's own copy.
 var ranks = map[string]int{"accepted": 1, "in_transit": 2, "sent": 3, "delivered": 4, "undelivered": 5, "opened": 6, "acknowledged": 7}
 
-// legal says whether the path of a delivery may take this edge: the checker's own copy of the table.
-func legal(from, to string) bool {
+// legal says whether the path of a delivery may take this edge, if it was claimed before: the checker's own copy of the
+// table. The edges of a restored database are not in it: none is restored here.
+func legal(from, to string, claimed bool) bool {
 	for _, edge := range []struct{ from, to string }{{"queued", "sending"}, {"queued", "cancelled"}, {"queued", "expired"}, {"queued", "refused"},
 		{"sending", "queued"}, {"sending", "failed"}, {"sending", "unknown"}, {"unknown", "queued"}, {"unknown", "needs_person"}, {"unknown", "failed"},
 		{"needs_person", "queued"}, {"needs_person", "failed"}} {
@@ -131,9 +132,8 @@ func legal(from, to string) bool {
 			return true
 		}
 	}
-	switch from {
-	case "sending", "unknown", "needs_person", "failed":
-		return ranks[to] > 0
+	if ranks[from] == 0 {
+		return claimed && ranks[to] > 0 // evidence wins wherever the row stands
 	}
-	return ranks[from] > 0 && ranks[to] > ranks[from]
+	return ranks[to] > ranks[from]
 }

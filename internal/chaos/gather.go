@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,27 +15,49 @@ import (
 	"countersign/internal/seal"
 )
 
-// gather collects the evidence once everything is at rest.
-func (s *stage) gather(ctx context.Context, l *load, rest Rest) (*Evidence, error) {
+// gather collects the evidence once everything is at rest. What needs a person is still looked up and may move even
+// then, so the screens are looked at again until nothing moved between them and the rows.
+func (s *stage) gather(ctx context.Context, l *load, rest Rest) (e *Evidence, err error) {
+	conn, err := pgx.Connect(ctx, s.superuser())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for range 20 {
+		before, err := countMoving(ctx, conn)
+		if err != nil {
+			return nil, err
+		}
+		if e, err = s.once(ctx, conn, l, rest); err != nil {
+			return nil, err
+		}
+		if after, err := countMoving(ctx, conn); err != nil || after.moves == before.moves {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+func (s *stage) once(ctx context.Context, conn *pgx.Conn, l *load, rest Rest) (*Evidence, error) {
 	e := &Evidence{Rest: rest, Times: s.o.Times}
 	if _, err := s.outside.catchUp(ctx); err != nil {
 		return nil, err
 	}
 	e.Accepted, e.Told = s.outside.all()
 	l.memory.with(func(m *Memory) { e.Memory = *m })
-	conn, err := pgx.Connect(ctx, s.superuser())
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if err := errors.Join(e.readMessages(ctx, conn), e.readPaths(ctx, conn), e.readEvents(ctx, conn)); err != nil {
-		return nil, err
-	}
 	keys, err := seal.OpenKeyring(s.keyset)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.readDeliveries(ctx, conn, keys, l.contacts()); err != nil {
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		for _, read := range []func(context.Context, pgx.Tx) error{e.readMessages, e.readPaths, e.readEvents} {
+			if err := read(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return e.readDeliveries(ctx, tx, keys, l.contacts())
+	})
+	if err != nil {
 		return nil, err
 	}
 	e.Screens, err = l.look(ctx, e)
@@ -44,16 +65,16 @@ func (s *stage) gather(ctx context.Context, l *load, rest Rest) (*Evidence, erro
 }
 
 // all reads rows into structs, column by column.
-func all[T any](ctx context.Context, conn *pgx.Conn, scan func(pgx.CollectableRow) (T, error), sql string) ([]T, error) {
-	rows, err := conn.Query(ctx, sql)
+func all[T any](ctx context.Context, tx pgx.Tx, scan func(pgx.CollectableRow) (T, error), sql string) ([]T, error) {
+	rows, err := tx.Query(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, scan)
 }
 
-func (e *Evidence) readMessages(ctx context.Context, conn *pgx.Conn) (err error) {
-	e.Messages, err = all(ctx, conn, func(r pgx.CollectableRow) (m Message, err error) {
+func (e *Evidence) readMessages(ctx context.Context, tx pgx.Tx) (err error) {
+	e.Messages, err = all(ctx, tx, func(r pgx.CollectableRow) (m Message, err error) {
 		return m, r.Scan(&m.ID, &m.ClinicID, &m.Status, &m.Kind, &m.Version, &m.Signer, &m.Role, &m.Submitter, &m.PageHash, &m.Opened)
 	}, `SELECT m.id, m.clinic_id, m.status, m.kind, m.version, coalesce(m.signer_id, '00000000-0000-0000-0000-000000000000'), coalesce(m.signer_role, ''),
 			coalesce((SELECT r.submitted_by FROM reviews r WHERE r.message_id = m.id AND r.clinic_id = m.clinic_id ORDER BY r.round DESC LIMIT 1), m.author_id),
@@ -62,39 +83,39 @@ func (e *Evidence) readMessages(ctx context.Context, conn *pgx.Conn) (err error)
 	if err != nil {
 		return err
 	}
-	e.Signatures, err = all(ctx, conn, func(r pgx.CollectableRow) (s Signature, err error) {
+	e.Signatures, err = all(ctx, tx, func(r pgx.CollectableRow) (s Signature, err error) {
 		return s, r.Scan(&s.MessageID, &s.Deed, &s.Actor, &s.Role, &s.Committed, &s.Tx)
 	}, `SELECT subject_id, deed, coalesce(actor_id, '00000000-0000-0000-0000-000000000000'), role, pg_xact_commit_timestamp(xmin), xmin FROM audit_events
 		WHERE subject_kind = 'message' AND outcome = 'done' AND deed IN ('review.approve', 'message.undo', 'message.withdraw')`)
 	return err
 }
 
-func (e *Evidence) readPaths(ctx context.Context, conn *pgx.Conn) (err error) {
-	e.Steps, err = all(ctx, conn, func(r pgx.CollectableRow) (s Step, err error) {
+func (e *Evidence) readPaths(ctx context.Context, tx pgx.Tx) (err error) {
+	e.Steps, err = all(ctx, tx, func(r pgx.CollectableRow) (s Step, err error) {
 		return s, r.Scan(&s.DeliveryID, &s.Rev, &s.From, &s.To, &s.Deed, &s.ActorKind, &s.At, &s.Committed, &s.Tx)
 	}, `SELECT subject_id, rev, coalesce(detail->>'from', ''), coalesce(detail->>'to', ''), deed, actor_kind, at, pg_xact_commit_timestamp(xmin), xmin
 		FROM audit_events WHERE subject_kind = 'delivery' AND rev IS NOT NULL AND outcome = 'done' ORDER BY subject_id, rev, at`)
 	if err != nil {
 		return err
 	}
-	e.Attempts, err = all(ctx, conn, func(r pgx.CollectableRow) (a Attempt, err error) {
+	e.Attempts, err = all(ctx, tx, func(r pgx.CollectableRow) (a Attempt, err error) {
 		return a, r.Scan(&a.DeliveryID, &a.N, &a.Started, &a.Finished, &a.Outcome)
 	}, `SELECT delivery_id, attempt, started_at, finished_at, outcome FROM delivery_attempts ORDER BY delivery_id, attempt`)
 	return err
 }
 
-func (e *Evidence) readEvents(ctx context.Context, conn *pgx.Conn) (err error) {
-	e.Events, err = all(ctx, conn, func(r pgx.CollectableRow) (v Event, err error) {
+func (e *Evidence) readEvents(ctx context.Context, tx pgx.Tx) (err error) {
+	e.Events, err = all(ctx, tx, func(r pgx.CollectableRow) (v Event, err error) {
 		return v, r.Scan(&v.Provider, &v.Key, &v.DeliveryID, &v.State, &v.Received)
 	}, `SELECT provider, event_key, delivery_id, state, received_at FROM delivery_events`)
 	if err != nil {
 		return err
 	}
-	if err := conn.QueryRow(ctx, `SELECT count(*) FROM audit_events`).Scan(&e.AuditRows); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM audit_events`).Scan(&e.AuditRows); err != nil {
 		return err
 	}
 	// What is done is done to something. A refusal may be about what never was.
-	e.Orphans, err = all(ctx, conn, func(r pgx.CollectableRow) (o Orphan, err error) {
+	e.Orphans, err = all(ctx, tx, func(r pgx.CollectableRow) (o Orphan, err error) {
 		return o, r.Scan(&o.Deed, &o.Kind, &o.Subject)
 	}, `SELECT a.deed, a.subject_kind, a.subject_id FROM audit_events a WHERE a.outcome = 'done' AND a.subject_id IS NOT NULL AND NOT CASE a.subject_kind
 			WHEN 'delivery' THEN EXISTS (SELECT 1 FROM deliveries x WHERE x.id = a.subject_id)
@@ -110,8 +131,8 @@ func (e *Evidence) readEvents(ctx context.Context, conn *pgx.Conn) (err error) {
 	return err
 }
 
-func (e *Evidence) readDeliveries(ctx context.Context, conn *pgx.Conn, keys *seal.Keyring, contacts map[string]string) (err error) {
-	e.Deliveries, err = all(ctx, conn, func(r pgx.CollectableRow) (d Delivery, err error) {
+func (e *Evidence) readDeliveries(ctx context.Context, tx pgx.Tx, keys *seal.Keyring, contacts map[string]string) (err error) {
+	e.Deliveries, err = all(ctx, tx, func(r pgx.CollectableRow) (d Delivery, err error) {
 		var to, body seal.Sealed
 		var wrapped []byte
 		var patient uuid.UUID

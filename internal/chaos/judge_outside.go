@@ -118,14 +118,10 @@ func (a *account) ranksHold(r *Result) {
 		}
 	}
 	for _, d := range a.Deliveries {
-		var requeued time.Time // evidence from before a person sent it again was about the send before
 		moves := 0
 		for _, s := range a.steps[d.ID] {
 			if ranks[s.From] > 0 && ranks[s.To] < ranks[s.From] {
 				r.broken("delivery %s fell from %s to %s at rev %d", d.ID, s.From, s.To, s.Rev)
-			}
-			if s.To == "queued" && d.Resends > 0 {
-				requeued = s.At
 			}
 			if s.Deed == "delivery.receive" {
 				moves++
@@ -135,11 +131,11 @@ func (a *account) ranksHold(r *Result) {
 			r.broken("delivery %s moved %d times by %d events", d.ID, moves, len(a.events[d.ID]))
 		}
 		for _, v := range a.events[d.ID] {
-			if ranks[v.State] > ranks[d.State] && v.Received.After(requeued) {
+			if ranks[v.State] > ranks[d.State] {
 				r.broken("delivery %s is %s, and its provider said %s", d.ID, d.State, v.State)
 			}
 		}
-		if opened[d.ID] && d.Resends == 0 && ranks[d.State] < ranks["opened"] {
+		if opened[d.ID] && ranks[d.State] < ranks["opened"] {
 			r.broken("delivery %s is %s, and its patient has read the page", d.ID, d.State)
 		}
 	}

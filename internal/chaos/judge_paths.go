@@ -105,17 +105,17 @@ func i11(a *account) (r Result) {
 // I12: the audit path is legal and ends in the state.
 func i12(a *account) (r Result) {
 	for _, d := range a.Deliveries {
-		state := ""
+		state, claimed := "", false
 		for i, s := range a.steps[d.ID] {
 			switch {
 			case i == 0 && (s.From != "" || s.To != "queued"):
 				r.broken("delivery %s begins with %s -> %s", d.ID, s.From, s.To)
 			case i > 0 && s.From != state:
 				r.broken("delivery %s: the trail goes to %s, and on from %s at rev %d", d.ID, state, s.From, s.Rev)
-			case i > 0 && !legal(s.From, s.To):
+			case i > 0 && !legal(s.From, s.To, claimed):
 				r.broken("delivery %s: %s -> %s at rev %d by %s is no edge", d.ID, s.From, s.To, s.Rev, s.Deed)
 			}
-			state = s.To
+			state, claimed = s.To, claimed || s.To == "sending"
 		}
 		if state != d.State {
 			r.broken("delivery %s is %s, its trail ends in %q", d.ID, d.State, state)

@@ -225,6 +225,7 @@ var violations = map[string]struct {
 	"a change without an audit event":      {"I11", func(r *record) { r.Deliveries[delivered].Rev++ }},
 	"an audit event too many":              {"I11", func(r *record) { s := *r.step(delivered, "accepted"); s.Rev = 9; r.Steps = append(r.Steps, s) }},
 	"the same rev twice":                   {"I11", func(r *record) { r.step(delivered, "accepted").Rev = 2 }},
+	"evidence of what was never claimed":   {"I12", func(r *record) { r.goes(undone, "delivery.receive", "accepted") }},
 	"an illegal edge":                      {"I12", func(r *record) { r.goes(delivered, "delivery.receive", "accepted") }},
 	"a path that jumps":                    {"I12", func(r *record) { r.step(delivered, "delivered").From = "sent" }},
 	"a path that ends elsewhere":           {"I12", func(r *record) { r.Deliveries[delivered].State = "opened" }},
@@ -295,12 +296,15 @@ func TestJudgeCountsApart(t *testing.T) {
 // Every edge of the table in ARCHITECTURE, and no other.
 func TestLegalEdges(t *testing.T) {
 	t.Parallel()
-	for edge, want := range map[[2]string]bool{{"queued", "sending"}: true, {"sending", "delivered"}: true, {"unknown", "undelivered"}: true, {"needs_person", "queued"}: true,
+	for edge, want := range map[[2]string]bool{{"queued", "accepted"}: true, {"cancelled", "delivered"}: true, {"queued", "sending"}: true, {"sending", "delivered"}: true, {"unknown", "undelivered"}: true, {"needs_person", "queued"}: true,
 		{"failed", "opened"}: true, {"delivered", "undelivered"}: true, {"undelivered", "opened"}: true, {"accepted", "acknowledged"}: true,
-		{"queued", "accepted"}: false, {"queued", "unknown"}: false, {"delivered", "sent"}: false, {"opened", "undelivered"}: false, {"cancelled", "sending"}: false,
-		{"expired", "delivered"}: false, {"failed", "queued"}: false, {"accepted", "queued"}: false, {"acknowledged", "opened"}: false} {
-		if legal(edge[0], edge[1]) != want {
+		{"queued", "unknown"}: false, {"delivered", "sent"}: false, {"opened", "undelivered"}: false, {"cancelled", "sending"}: false,
+		{"failed", "queued"}: false, {"accepted", "queued"}: false, {"acknowledged", "opened"}: false} {
+		if legal(edge[0], edge[1], true) != want {
 			t.Errorf("%s -> %s is legal: %v, want %v", edge[0], edge[1], !want, want)
+		}
+		if ranks[edge[0]] == 0 && ranks[edge[1]] > 0 && legal(edge[0], edge[1], false) {
+			t.Errorf("%s -> %s is legal for what was never claimed", edge[0], edge[1])
 		}
 	}
 }

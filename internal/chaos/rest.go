@@ -16,8 +16,10 @@ type Rest struct {
 	Ended   bool          // false: the time that it may take was over first
 }
 
-// moving is how many deliveries have not come to rest.
-type moving struct{ due, later, sending, unknown int }
+// moving is how many deliveries have not come to rest, and how often any has moved at all.
+type moving struct{ due, later, sending, unknown, moves int }
+
+func (m moving) none() bool { return m.due+m.later+m.sending+m.unknown == 0 }
 
 // calm is how long nothing may happen until everything counts as told: longer than the latest webhook.
 const calm = 4500 * time.Millisecond
@@ -33,7 +35,7 @@ func (s *stage) settle(ctx context.Context) (Rest, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var r Rest
-	began, told := time.Now(), time.Time{}
+	began, told, moved, last := time.Now(), time.Time{}, time.Now(), moving{}
 	for time.Since(began) < s.o.Quiet {
 		m, err := countMoving(ctx, conn)
 		if err != nil {
@@ -49,7 +51,10 @@ func (s *stage) settle(ctx context.Context) (Rest, error) {
 		if r.Unknown == 0 && m.due+m.sending+m.unknown == 0 {
 			r.Unknown = time.Since(began)
 		}
-		if m == (moving{}) && untold == 0 && quiet > calm {
+		if m != last {
+			moved, last = time.Now(), m
+		}
+		if m.none() && untold == 0 && quiet > calm && time.Since(moved) > calm {
 			r.Whole, r.Ended = time.Since(began), true
 			return r, nil
 		}
@@ -101,7 +106,7 @@ func (s *stage) ready(ctx context.Context, p *program) (err error) {
 
 func countMoving(ctx context.Context, conn *pgx.Conn) (m moving, err error) {
 	err = conn.QueryRow(ctx, `SELECT count(*) FILTER (WHERE state = 'queued' AND next_attempt_at <= now()), count(*) FILTER (WHERE state = 'queued' AND next_attempt_at > now()),
-		count(*) FILTER (WHERE state = 'sending'), count(*) FILTER (WHERE state = 'unknown') FROM deliveries WHERE state IN ('queued', 'sending', 'unknown')`).
-		Scan(&m.due, &m.later, &m.sending, &m.unknown)
+		count(*) FILTER (WHERE state = 'sending'), count(*) FILTER (WHERE state = 'unknown'), coalesce(sum(rev), 0) FROM deliveries`).
+		Scan(&m.due, &m.later, &m.sending, &m.unknown, &m.moves)
 	return m, err
 }

@@ -18,7 +18,7 @@ import (
 
 // briefTimes are the shortest that a busy machine still keeps.
 var briefTimes = Times{Lease: 4 * time.Second, Provider: 1200 * time.Millisecond, StartWindow: 2 * time.Second, Reenqueue: 2 * time.Second,
-	Relay: 500 * time.Millisecond, Reconcile: time.Second, Grace: 5 * time.Second}
+	Relay: 500 * time.Millisecond, Reconcile: time.Second, Grace: 5 * time.Second, Again: time.Second, Breaker: 300 * time.Millisecond}
 
 // built is the folder of the programs, if a test has asked for them.
 var built string

@@ -156,10 +156,17 @@ func (t *tx) cancelNotice(ctx context.Context, message uuid.UUID) error {
 	if err != nil {
 		return found(err)
 	}
+	suspect, err := t.DeliverySuspect(ctx, db.DeliverySuspectParams{ID: d.ID, ClinicID: d.ClinicID, At: t.at})
+	if err != nil {
+		return err
+	}
+	if suspect {
+		return refuse(Conflict, "too_late", "This database was restored, and the notice may have gone out before that, so this cannot be undone. You can withdraw the message: its page will then say so.")
+	}
 	if d.State != "queued" || d.Resends > 0 {
 		return refuse(Conflict, "too_late", "The notice is already on its way, so this cannot be undone. You can withdraw the message: its page will then say so.")
 	}
-	return t.moveDelivery(ctx, d, move{to: "cancelled", code: d.ErrorClass})
+	return t.moveDelivery(ctx, &d, move{to: "cancelled", code: d.ErrorClass})
 }
 
 // MessageWithdraw stops a message for good: before the claim the notice is cancelled, after it the page says withdrawn.

@@ -70,6 +70,19 @@ type AuditPending struct {
 	At       time.Time
 }
 
+type Breaker struct {
+	Channel   string
+	State     string
+	Failures  int32
+	Openings  int32
+	Code      string
+	RetryAt   *time.Time
+	Probe     *uuid.UUID
+	ChangedBy *uuid.UUID
+	ChangedAt time.Time
+	Rev       int32
+}
+
 type Brief struct {
 	MessageID      uuid.UUID
 	ClinicID       uuid.UUID
@@ -156,6 +169,7 @@ type Delivery struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Resends         int32
+	AskedSince      *time.Time
 }
 
 type DeliveryAttempt struct {
@@ -235,6 +249,19 @@ type DraftRequest struct {
 	CostMicrousd      int64
 	CreatedAt         time.Time
 	FinishedAt        *time.Time
+}
+
+type Instance struct {
+	One        bool
+	Lineage    uuid.UUID
+	Generation int64
+	Beat       uuid.UUID
+	BeatAt     *time.Time
+	Anchored   bool
+	Witnessed  int64
+	HeldAt     *time.Time
+	HeldSince  *time.Time
+	HeldReason string
 }
 
 type Message struct {

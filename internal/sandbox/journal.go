@@ -172,7 +172,7 @@ func (j *journal) remember(e Entry) {
 
 // slim lets go of what is only for the inbox.
 func (m *Message) slim() {
-	m.slimmed, m.HTML, m.Headers, m.Args = true, "", nil, nil
+	m.slimmed, m.HTML, m.Headers = true, "", nil
 	for i := range m.Events {
 		m.Events[i].Payload = ""
 	}

@@ -22,7 +22,7 @@ func TestOldMessagesAreSlim(t *testing.T) {
 		j.note(Event{Message: e.ID, Name: "processed", Payload: "{}"})
 	}
 	j.note(Event{Message: "0", Name: "delivered", Payload: "{}"})
-	if old := j.messages[0]; old.HTML != "" || old.Args != nil || old.Body != "text" || len(old.Events) != 2 || old.Events[0].Payload != "" || old.Events[1].Payload != "" {
+	if old := j.messages[0]; old.HTML != "" || old.Args["d"] != "x" || old.Body != "text" || len(old.Events) != 2 || old.Events[0].Payload != "" || old.Events[1].Payload != "" {
 		t.Errorf("the oldest message is kept as %+v", old)
 	}
 	if first := j.messages[1]; first.HTML == "" || first.Events[0].Payload == "" {
