@@ -24,11 +24,12 @@ var doors = map[string][]string{
 	"cmd/local":       {"local"},
 	"cmd/web":         {"app", "config"},
 	"cmd/worker":      {"app", "config"},
-	"cmd/countersign": {"app", "clinic", "config", "sandbox", "seal"},
+	"cmd/countersign": {"app", "chaos", "clinic", "config", "sandbox", "seal"},
 	"docs":            {},
 
 	"app": {".", "blob", "clinic", "config", "fence", "identity", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
 		"web", "worker"},
+	"chaos":      {"clinic", "local", "seal"},
 	"check":      {},
 	"clinic":     {"check", "db", "drafting", "faultpoint", "seal"},
 	"clinictest": {".", "clinic", "db", "seal"},
@@ -83,7 +84,7 @@ var outside = map[string][]string{
 	"github.com/golang-migrate/migrate":   {"app", "clinictest"},
 	"github.com/hibiken/asynq":            {"app", "worker"},
 	"github.com/hibiken/asynqmon":         {"app"},
-	"github.com/jackc/pgx":                {"app", "clinic", "clinictest", "config", "db", "local", "metrics"},
+	"github.com/jackc/pgx":                {"app", "chaos", "clinic", "clinictest", "config", "db", "local", "metrics"},
 	"github.com/johannesboyne/gofakes3":   {},
 	"github.com/labstack/echo":            {"web"},
 	"github.com/prometheus/client_golang": {"metrics", "worker"},
@@ -96,7 +97,7 @@ var outside = map[string][]string{
 	"pgregory.net/rapid":                  {},
 	"database/sql":                        {"app", "clinictest", "logging", "seal"},
 	"html/template":                       {"sandbox", "web"},
-	"net/http":                            {"app", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "sendgrid", "twilio", "web", "wire"},
+	"net/http":                            {"app", "chaos", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "sendgrid", "twilio", "web", "wire"},
 	"os/exec":                             {"local"},
 }
 
@@ -216,6 +217,7 @@ var (
 		"InstanceDoubt":  "the same, for none",
 		"InstanceBeat":   "a heartbeat: counts, and changes no record",
 		"RelayDue":       "marks rows as handed to the queue: no state changes",
+		"DeliveryCount":  "numbers for the alarm, about nobody",
 		"DraftProgress":  "says how far the model is, and keeps the claim",
 	}
 )

@@ -37,6 +37,7 @@ type tool struct {
 	Config struct {
 		Check configCheckCmd `cmd:"" help:"Read the settings and print them without secrets, or every complaint."`
 	} `cmd:"" help:"The settings."`
+	Chaos     chaosCmd     `cmd:"" help:"Kill and freeze everything on servers of its own while people use it, then judge twenty invariants."`
 	Reconcile reconcileCmd `cmd:"" help:"After a restore: settle what may have been sent, and let sending begin again."`
 	Sandbox   sandboxCmd   `cmd:"" help:"Play the providers and the sign-in page on SANDBOX_PORT (8090)."`
 	Health    healthCmd    `cmd:"" help:"Ask a process whether it is ready; for container checks."`
