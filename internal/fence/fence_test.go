@@ -273,6 +273,31 @@ func TestRestoredWhileTheFileWasLate(t *testing.T) {
 	look(t, f, 2, Open)
 }
 
+// A stop that was made by somebody who knew less is told more: by a process that remembers, and by the file when it is
+// lifted.
+func TestHeldIsToldMore(t *testing.T) {
+	t.Parallel()
+	for name, remembers := range map[string]bool{"by a process": true, "by the file": false} {
+		w := newWorld(t)
+		f, c := w.fence(t, w.URL)
+		look(t, f, 2, Open)
+		copied := clinictest.Snapshot(t, w.URL)
+		w.away.Store(remembers)
+		look(t, f, 5, Open)
+		w.away.Store(false)
+		clinictest.Restore(t, w.URL, copied)
+		seen := w.see(t, c)
+		must(t, c.InstanceHold(ctx, w.Operator, seen, clinic.HeldByHand, 0))
+		if remembers {
+			look(t, f, 1, Held)
+		}
+		now, err := Release(ctx, c, w.bucket, w.Operator, time.Now())
+		if must(t, err); seen.Generation != 2 || now.Generation != 8 {
+			t.Errorf("%s: from %d to %d", name, seen.Generation, now.Generation)
+		}
+	}
+}
+
 // Two databases that both go on from one moment, as after a fail-over that left the old one running: they count in step,
 // and are told apart by their beats.
 func TestFork(t *testing.T) {
