@@ -57,14 +57,19 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if t.tooLate() {
 		return nil, t.fail(errTooLate)
 	}
+	reach := func(moment string) {
+		if given.Method == http.MethodPost { // a look-up changes nothing, so it is not one of the moments
+			faultpoint.Reach("wire", moment)
+		}
+	}
 	req := given.Clone(httptrace.WithClientTrace(t.ctx, &httptrace.ClientTrace{
 		GetConn:          func(string) { t.setWrote(false) }, // asked again only when nothing was written
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { t.setUnsafe(err != nil) },
 		WroteHeaders: func() {
 			t.setWrote(true)
-			faultpoint.Reach("wire", "headers-written")
+			reach("headers-written")
 		},
-		WroteRequest: func(httptrace.WroteRequestInfo) { faultpoint.Reach("wire", "request-written") },
+		WroteRequest: func(httptrace.WroteRequestInfo) { reach("request-written") },
 	}))
 	if t.base != nil {
 		req.URL.Scheme, req.URL.Host, req.Host = t.base.Scheme, t.base.Host, t.base.Host
@@ -77,7 +82,7 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, t.fail(err)
 	}
-	faultpoint.Reach("wire", "answered")
+	reach("answered")
 	resp.Body = struct {
 		io.Reader
 		io.Closer
