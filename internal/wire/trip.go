@@ -57,19 +57,21 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if t.tooLate() {
 		return nil, t.fail(errTooLate)
 	}
-	reach := func(moment string) {
-		if given.Method == http.MethodPost { // a look-up changes nothing, so it is not one of the moments
-			faultpoint.Reach("wire", moment)
-		}
-	}
+	sends := given.Method == http.MethodPost // a look-up changes nothing, so it is no moment to die at
 	req := given.Clone(httptrace.WithClientTrace(t.ctx, &httptrace.ClientTrace{
 		GetConn:          func(string) { t.setWrote(false) }, // asked again only when nothing was written
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { t.setUnsafe(err != nil) },
 		WroteHeaders: func() {
 			t.setWrote(true)
-			reach("headers-written")
+			if sends {
+				faultpoint.Reach("wire", "headers-written")
+			}
 		},
-		WroteRequest: func(httptrace.WroteRequestInfo) { reach("request-written") },
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			if sends {
+				faultpoint.Reach("wire", "request-written")
+			}
+		},
 	}))
 	if t.base != nil {
 		req.URL.Scheme, req.URL.Host, req.Host = t.base.Scheme, t.base.Host, t.base.Host
@@ -82,7 +84,9 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, t.fail(err)
 	}
-	reach("answered")
+	if sends {
+		faultpoint.Reach("wire", "answered")
+	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer
