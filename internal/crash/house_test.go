@@ -49,7 +49,7 @@ type scene struct {
 
 // Short times, in the same order as the real ones.
 var times = map[string]string{"TIME_LEASE": "7s", "TIME_PROVIDER_TIMEOUT": "3s", "TIME_START_WINDOW": "3s", "TIME_REENQUEUE": "4s",
-	"TIME_LOOKUP_GRACE": "6s", "TIME_RECONCILE_EVERY": "250ms", "TIME_RELAY_EVERY": "250ms",
+	"TIME_LOOKUP_GRACE": "8s", "TIME_RECONCILE_EVERY": "250ms", "TIME_RELAY_EVERY": "250ms",
 	"TIME_BREAKER_PAUSE": "20ms"} // a house full of failing providers would keep its channels shut
 
 type option func(*house)
@@ -184,10 +184,11 @@ func (s *scene) tries() int {
 		AND error_class IN ('before_headers', 'start_window')) FROM deliveries d WHERE id = $1`, s.delivery)
 }
 
-// again does the relay's work for a worker that has none: what was given up by the clock is handed over once more.
+// again does the relay's work for a worker that has none: what was given up by the clock, or whose nudge took Redis too
+// long, is handed over once more.
 func (s *scene) again() {
 	s.h.t.Helper()
-	if n := one[int](s.h, "SELECT coalesce((SELECT attempt FROM deliveries WHERE id = $1 AND state = 'queued' AND next_attempt_at <= now()), 0)", s.delivery); n > 0 {
+	if n := one[int](s.h, "SELECT coalesce((SELECT attempt FROM deliveries WHERE id = $1 AND state = 'queued' AND next_attempt_at <= now()), -1)", s.delivery); n >= 0 {
 		must(s.h.t, s.h.queue.Enqueue(context.Background(), clinic.Due{Deed: clinic.DeliverySend, ID: s.delivery, Dispatch: n}))
 	}
 }

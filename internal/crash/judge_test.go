@@ -22,7 +22,7 @@ const asksPerson = "Needs a person: not known whether it was sent."
 func (a answer) needsPerson(taken int) want {
 	words := asksPerson + " The provider cannot be asked about it."
 	if a.channel == "sms" {
-		words = asksPerson + " The provider was asked and does not have it."
+		words += "|" + asksPerson + " The provider was asked and does not have it." // unless the last look-up was not answered either
 	}
 	return want{states: []string{"needs_person"}, taken: taken, attempts: 1, words: words}
 }

@@ -57,14 +57,21 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if t.tooLate() {
 		return nil, t.fail(errTooLate)
 	}
+	sends := given.Method == http.MethodPost // a look-up changes nothing, so it is no moment to die at
 	req := given.Clone(httptrace.WithClientTrace(t.ctx, &httptrace.ClientTrace{
 		GetConn:          func(string) { t.setWrote(false) }, // asked again only when nothing was written
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { t.setUnsafe(err != nil) },
 		WroteHeaders: func() {
 			t.setWrote(true)
-			faultpoint.Reach("wire", "headers-written")
+			if sends {
+				faultpoint.Reach("wire", "headers-written")
+			}
 		},
-		WroteRequest: func(httptrace.WroteRequestInfo) { faultpoint.Reach("wire", "request-written") },
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			if sends {
+				faultpoint.Reach("wire", "request-written")
+			}
+		},
 	}))
 	if t.base != nil {
 		req.URL.Scheme, req.URL.Host, req.Host = t.base.Scheme, t.base.Host, t.base.Host
@@ -77,7 +84,9 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, t.fail(err)
 	}
-	faultpoint.Reach("wire", "answered")
+	if sends {
+		faultpoint.Reach("wire", "answered")
+	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer
