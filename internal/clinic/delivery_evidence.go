@@ -9,7 +9,7 @@ import (
 // alreadyOut looks, before a row that was tried before is claimed again, through the reports that are stored for it, and
 // says whether one of them moved it on: then it is not sent again. Reports are folded as they come, under the lock that
 // the claim holds too, so this finds something only where an earlier version left a report unfolded.
-func (t *tx) alreadyOut(ctx context.Context, d db.Delivery) (bool, error) {
+func (t *tx) alreadyOut(ctx context.Context, d *db.Delivery) (bool, error) {
 	if d.Attempt == 0 {
 		return false, nil
 	}
@@ -17,26 +17,26 @@ func (t *tx) alreadyOut(ctx context.Context, d db.Delivery) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	out := false
+	before := d.Rev
 	for _, r := range reports {
 		if fold(d.State, d.Attempt, r.State) == d.State {
 			continue
 		}
-		if err := t.foldInto(ctx, d.ID, Receipt{Provider: r.Provider, ProviderID: r.ProviderID, State: r.State, Code: r.Code}); err != nil {
+		if err := t.foldInto(ctx, d, Receipt{Provider: r.Provider, ProviderID: r.ProviderID, State: r.State, Code: r.Code}); err != nil {
 			return false, err
 		}
-		out = true
 	}
-	return out, nil
+	return d.Rev != before, nil
 }
 
 // learnProviderID keeps the provider's id from a report that moves nothing, so that a later one which carries that id
 // alone is known to be about this delivery, in whatever order they come.
-func (t *tx) learnProviderID(ctx context.Context, d db.Delivery, r Receipt) error {
+func (t *tx) learnProviderID(ctx context.Context, d *db.Delivery, r Receipt) error {
 	if d.Attempt == 0 || d.ProviderID != "" || r.ProviderID == "" {
 		return nil
 	}
-	return t.DeliveryNote(ctx, db.DeliveryNoteParams{Provider: r.Provider, ProviderID: r.ProviderID, ErrorClass: d.ErrorClass, At: t.at, ID: d.ID, ClinicID: d.ClinicID})
+	d.Provider, d.ProviderID = r.Provider, r.ProviderID
+	return t.sure.DeliveryNote(ctx, db.DeliveryNoteParams{Provider: r.Provider, ProviderID: r.ProviderID, ErrorClass: d.ErrorClass, At: t.at, ID: d.ID, ClinicID: d.ClinicID})
 }
 
 // afterAllWords tells, on the timeline, of evidence about a notice that was taken for not sent.

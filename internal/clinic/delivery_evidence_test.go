@@ -201,7 +201,7 @@ func TestEvidenceRacesTheClaim(t *testing.T) {
 	const rounds = 12
 	claims := 0
 	for i := range rounds {
-		_, id := sentAgain(t, w)
+		id := begun(t, w, "queued after send again", "")
 		var p *clinic.Parcel
 		for _, err := range together(2, func(n int) (err error) {
 			if n == 0 {

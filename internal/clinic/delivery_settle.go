@@ -65,19 +65,19 @@ func (c *Clinic) DeliverySettle(ctx context.Context, a Actor, u Unknown, f Found
 			return found(err)
 		}
 		if f.Class == FoundAccepted {
-			if err := t.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: OutcomeAccepted, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(u.Attempt)}); err != nil {
+			if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: OutcomeAccepted, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(u.Attempt)}); err != nil {
 				return err
 			}
-			if err := t.accepted(ctx, d, f.Provider, Outcome{ProviderID: f.ProviderID}); err != nil {
+			if err := t.accepted(ctx, &d, f.Provider, Outcome{ProviderID: f.ProviderID}, true); err != nil {
 				return err
 			}
-			return t.foldInto(ctx, d.ID, Receipt{Provider: f.Provider, ProviderID: f.ProviderID, State: f.State, Code: f.Code})
+			return t.foldInto(ctx, &d, Receipt{Provider: f.Provider, ProviderID: f.ProviderID, State: f.State, Code: f.Code})
 		}
 		mv := c.unsettled(t.at, d, u, f)
 		if mv.to == "" {
 			return nil
 		}
-		return t.moveDelivery(ctx, d, mv)
+		return t.moveDelivery(ctx, &d, mv)
 	})
 }
 
@@ -147,7 +147,7 @@ func (c *Clinic) decide(ctx context.Context, a Actor, deed Deed, id uuid.UUID, r
 		if err != nil {
 			return err
 		}
-		return t.moveDelivery(ctx, d, mv)
+		return t.moveDelivery(ctx, &d, mv)
 	})
 	return message, err
 }

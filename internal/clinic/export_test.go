@@ -1,6 +1,13 @@
 package clinic
 
-import "github.com/google/uuid"
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"countersign/internal/db"
+)
 
 // Fold is for the tests that hold the database's drawing against it.
 var Fold = fold
@@ -15,3 +22,9 @@ var (
 	CodeWords          = codeWords
 	ConfigurationCodes = configuration
 )
+
+// NewLine is a deed's way to Postgres: at once, put off, and put off with one row to change.
+func NewLine(tx pgx.Tx) (now db.DBTX, later, sure db.DBTX, flush func(context.Context) error) {
+	l := &line{tx: tx, batch: &pgx.Batch{}}
+	return l, putOff{l, false}, putOff{l, true}, l.flush
+}

@@ -33,11 +33,11 @@ func begun(t testing.TB, w *clinictest.World, start, provider string) uuid.UUID 
 	case "failed":
 		record(outcome(clinic.OutcomeFailed, "400"))
 	case "queued after not sent":
-		record(outcome(clinic.OutcomeNotSent, "429"))
+		record(outcome(clinic.OutcomeNotSent, "start_window"))
 	case "unknown":
-		record(outcome(clinic.OutcomeUnknown, "timeout"))
+		abandon(t, w)
 	case "needs_person", "queued after send again":
-		record(outcome(clinic.OutcomeUnknown, "timeout"))
+		abandon(t, w)
 		w.Clock.Add(clinic.DefaultTimes().LookupGrace)
 		must(t, w.Clinic.DeliverySettle(ctx, worker, clinic.UnknownOf(id, w.ClinicID), clinic.Found{Class: clinic.FoundNothing}))
 	}
@@ -46,6 +46,14 @@ func begun(t testing.TB, w *clinictest.World, start, provider string) uuid.UUID 
 		must(t, err)
 	}
 	return id
+}
+
+// abandon has a claim's worker die, which says nothing about the channel: its breaker stays closed.
+func abandon(t testing.TB, w *clinictest.World) {
+	t.Helper()
+	w.Clock.Add(clinic.DefaultTimes().Lease + time.Second)
+	_, err := w.Clinic.DeliverySweep(ctx, worker)
+	must(t, err)
 }
 
 // told are the reports that a provider makes about one notice: each with our id, its own, or both.

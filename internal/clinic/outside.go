@@ -24,6 +24,7 @@ type Parcel struct {
 	StartBy     time.Time
 	NotAfter    time.Time
 	clinicID    uuid.UUID
+	doubted     bool // the channel's breaker wants to hear of a success, too
 }
 
 // Outcome classes: what one answer of a provider means. See docs/ARCHITECTURE.md for the table.

@@ -17,6 +17,11 @@ func decisionTitle(deed Deed) string {
 	return map[Deed]string{DeliveryResend: "To be sent again, by decision of", DeliveryMarkSent: "Recorded as sent, on the word of"}[deed]
 }
 
+// breakerTitle says where a channel stands.
+func breakerTitle(state string) string {
+	return map[string]string{breakerClosed: "Sending", breakerOpen: "Paused", breakerHalfOpen: "Trying one notice"}[state]
+}
+
 // deliveryLevel is how a state looks: done, live, stop, or quiet.
 func deliveryLevel(state string) string {
 	switch state {

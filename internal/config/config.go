@@ -108,6 +108,7 @@ type Times struct {
 	LookupGrace     time.Duration `env:"LOOKUP_GRACE" envDefault:"15m"`     // how long evidence may take before a person is asked
 	LookupAgain     time.Duration `env:"LOOKUP_AGAIN" envDefault:"5m"`      // between two look-ups of what needs a person
 	LookupUntil     time.Duration `env:"LOOKUP_UNTIL" envDefault:"24h"`     // how long what needs a person is looked up
+	BreakerPause    time.Duration `env:"BREAKER_PAUSE" envDefault:"30s"`    // how long a channel that failed is left alone before one notice tries it
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 
