@@ -16,8 +16,11 @@ UPDATE breakers SET state = 'half_open', probe = @delivery_id, retry_at = @until
 WHERE channel = @channel AND state <> 'closed' AND retry_at <= @at;
 
 -- name: QueueState :many
-SELECT d.channel, d.state, count(*)::int AS many, min(d.updated_at)::timestamptz AS oldest,
-       (count(*) FILTER (WHERE d.next_attempt_at <= @at))::int AS due, coalesce(min(d.next_attempt_at) FILTER (WHERE d.state = 'queued'), now())::timestamptz AS oldest_due
-FROM deliveries d
-WHERE d.clinic_id = @clinic_id AND d.state IN ('queued', 'sending', 'unknown', 'needs_person')
-GROUP BY d.channel, d.state;
+-- Each state is written out, so that each is read from its own index.
+SELECT d.channel, 'queued'::text AS state, (count(*) FILTER (WHERE d.next_attempt_at <= @at))::int AS many,
+       coalesce(min(d.next_attempt_at) FILTER (WHERE d.next_attempt_at <= @at), now())::timestamptz AS oldest
+FROM deliveries d WHERE d.state = 'queued' AND d.clinic_id = @clinic_id GROUP BY d.channel
+UNION ALL
+SELECT d.channel, 'unknown', count(*)::int, min(d.updated_at) FROM deliveries d WHERE d.state = 'unknown' AND d.clinic_id = @clinic_id GROUP BY d.channel
+UNION ALL
+SELECT d.channel, 'needs_person', count(*)::int, min(d.updated_at) FROM deliveries d WHERE d.state = 'needs_person' AND d.clinic_id = @clinic_id GROUP BY d.channel;

@@ -13,16 +13,17 @@ WHERE (id, clinic_id) IN (
     SELECT d.id, d.clinic_id FROM deliveries d
     JOIN breakers b ON b.channel = d.channel AND (b.state = 'closed' OR b.retry_at <= @at)
     WHERE d.state = 'queued' AND d.next_attempt_at <= @at AND (d.enqueued_at IS NULL OR d.enqueued_at < @enqueued_before)
+      AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)
     ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit FOR UPDATE OF d SKIP LOCKED)
 RETURNING id, dispatch, priority;
 
 -- name: DeliveryHold :exec
 -- Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
-UPDATE deliveries SET enqueued_at = NULL WHERE id = @id AND clinic_id = @clinic_id AND state = 'queued';
+UPDATE deliveries SET enqueued_at = NULL WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
 
 -- name: DeliveryClaim :exec
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = @lease_until, updated_at = @at
-WHERE id = @id AND clinic_id = @clinic_id AND state = 'queued' AND rev = @rev;
+WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
 
 -- name: DeliveryLock :one
 SELECT * FROM deliveries WHERE id = @id FOR UPDATE;
@@ -37,12 +38,14 @@ UPDATE deliveries SET provider = @provider, provider_id = @provider_id, error_cl
 
 -- name: DeliveryTake :one
 -- All that a claim looks at, in one look. Whoever holds the row at the moment is ahead of us: there is nothing to take.
+-- By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
 SELECT sqlc.embed(d), cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
        m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures
+       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures,
+       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)::bool AS may_send
 FROM deliveries d
 JOIN breakers br ON br.channel = d.channel
 JOIN clinics cl ON cl.id = d.clinic_id
@@ -50,8 +53,7 @@ JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
 LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
 LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
 LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = @id AND d.state = 'queued' AND d.next_attempt_at <= @at
-FOR UPDATE OF d SKIP LOCKED;
+WHERE d.id = @id FOR UPDATE OF d SKIP LOCKED;
 
 -- name: DeliveryLockFor :one
 -- early: reports under the provider's id are there already.
@@ -85,11 +87,16 @@ WITH asked AS (
         SELECT d.id, d.clinic_id FROM deliveries d
         WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= @at)
         ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
-    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
+    RETURNING id, clinic_id, patient_id, channel, attempt, asked_since, recipient_sealed, body_sealed)
 SELECT a.*, k.wrapped, f.started_at, t.finished_at FROM asked a
 JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
-JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
-JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1;
+LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+LEFT JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1;
+
+-- name: DeliveriesLate :many
+SELECT d.* FROM deliveries d WHERE d.state = 'queued' AND d.next_attempt_at <= @at AND d.not_after <= @at
+  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)
+ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit;
 
 -- name: DeliveryLockIn :one
 SELECT * FROM deliveries WHERE id = @id AND clinic_id = @clinic_id FOR UPDATE;

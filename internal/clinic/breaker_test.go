@@ -144,15 +144,6 @@ func TestBreakerIgnoresRefusedMessages(t *testing.T) {
 	l.wantBreaker(t, "closed")
 }
 
-// A 4xx about our settings fails no message: it waits, and the channel with it.
-func TestBreakerSparesTheMessage(t *testing.T) {
-	t.Parallel()
-	l := due(t, 1)
-	l.ends(t, 0, clinic.Outcome{Class: clinic.OutcomeFailed, Code: "21606"})
-	wantState(t, l.World, l.ids[0], "queued")
-	l.wantBreaker(t, "open")
-}
-
 // A probe that fails makes the next pause twice as long, up to ten minutes; what the provider asks for counts, too.
 func TestBreakerPauses(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,6 +51,7 @@ type Config struct {
 	Model       string // the model whose prices bound a draft before it is asked for
 	Times       Times
 	MaxConns    int32
+	Fenced      bool // nothing is sent before InstanceTrust
 	Tracer      pgx.QueryTracer
 	Now         func() time.Time
 	Nudge       func(ctx context.Context, due Due)
@@ -68,6 +70,8 @@ type Clinic struct {
 	nudge    func(context.Context, Due)
 	announce func(context.Context, []string)
 	alarm    func(context.Context, string)
+
+	generation atomic.Int64 // the least that the database must have for this process to send from it
 }
 
 // Open prepares the pool. It does not wait for Postgres: a process that starts before its database serves 503 and
@@ -89,6 +93,9 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	}
 	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, now: cfg.Now,
 		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm}
+	if cfg.Fenced {
+		c.InstanceDoubt()
+	}
 	if c.now == nil {
 		c.now = time.Now
 	}

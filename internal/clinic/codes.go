@@ -41,6 +41,7 @@ const (
 
 // ourCodes are what we found out ourselves.
 var ourCodes = map[string]string{
+	"restored":        "The database was restored, and does not know what was sent after that moment.",
 	byHand:            "An administrator paused it.",
 	"unreachable":     "The provider could not be reached.",
 	"dns":             "The provider's address could not be found.",

@@ -32,7 +32,16 @@ func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, c
 	if err != nil {
 		return err
 	}
-	link, err := t.page(ctx, b, m, int(cl.PageDays))
+	due := t.at.Add(time.Duration(cl.UndoSeconds) * time.Second)
+	if m.SendAt != nil && m.SendAt.After(due) {
+		due = *m.SendAt
+	}
+	return t.promise(ctx, b, m, contact, cl, due)
+}
+
+// promise is the next round of a notice, due at a time, to the contact that was signed for.
+func (t *tx) promise(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow, cl db.Clinic, due time.Time) error {
+	link, err := t.page(ctx, b, m, due.AddDate(0, 0, int(cl.PageDays)))
 	if err != nil {
 		return err
 	}
@@ -43,10 +52,6 @@ func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, c
 	_, body := notice(cl.NoticeName, m.Channel, link)
 	to := b.open(contact.AddressSealed, "contacts", "address", contact.ID).Reveal()
 	id := newID()
-	due := t.at.Add(time.Duration(cl.UndoSeconds) * time.Second)
-	if m.SendAt != nil && m.SendAt.After(due) {
-		due = *m.SendAt
-	}
 	row := db.DeliveryCreateParams{ID: id, ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version, Kind: "notice",
 		Round: rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
 		RecipientSealed: b.seal(to, "deliveries", "recipient", id), BodySealed: b.seal(body, "deliveries", "body", id),
@@ -118,7 +123,7 @@ func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 	var due []Due
 	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error { // one transaction: what the caller does not hear of is not marked
 		q := db.New(p)
-		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, RowLimit: int32(limit)})
+		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, Generation: c.generation.Load(), RowLimit: int32(limit)})
 		if err != nil {
 			return err
 		}
@@ -143,14 +148,18 @@ func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 // may no longer be sent is refused, cancelled or expired on the record.
 func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Parcel, error) {
 	var parcel *Parcel
+	var late *db.Delivery
 	err := c.do(ctx, a, DeliveryClaim, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
 		t.silent = true
-		x, err := t.DeliveryTake(ctx, db.DeliveryTakeParams{ID: id, At: t.at})
-		if noRows(err) {
+		x, err := t.DeliveryTake(ctx, db.DeliveryTakeParams{Generation: c.generation.Load(), ID: id})
+		if noRows(err) || err == nil && (x.Delivery.State != "queued" || x.Delivery.NextAttemptAt.After(t.at)) {
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if !x.MaySend { // the fence, before everything else: a restored row is not called expired or cancelled either
+			return nil
 		}
 		d := x.Delivery
 		if out, err := t.alreadyOut(ctx, &d); out || err != nil {
@@ -162,7 +171,12 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 		}
 		to, body := b.open(d.RecipientSealed, "deliveries", "recipient", id), b.open(d.BodySealed, "deliveries", "body", id)
 		stopURL := c.stopURL(b, x)
-		if stop := c.mayNotSend(t.at, x, b, to, body); stop.to != "" {
+		stop := c.mayNotSend(t.at, x, b, to, body)
+		if stop.to == "expired" {
+			late = &d
+			return nil
+		}
+		if stop.to != "" {
 			return t.moveDelivery(ctx, &d, stop)
 		}
 		pass, err := t.mayPass(ctx, d.Channel, x.Breaker, id)
@@ -170,12 +184,15 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 			return err
 		}
 		if !pass {
-			return t.later.DeliveryHold(ctx, db.DeliveryHoldParams{ID: id, ClinicID: d.ClinicID})
+			return t.later.DeliveryHold(ctx, db.DeliveryHoldParams{ID: id, ClinicID: d.ClinicID, Rev: d.Rev})
 		}
 		parcel = c.parcel(t.at, x, to, body)
 		parcel.StopURL = stopURL
 		return t.claim(ctx, d)
 	})
+	if err == nil && late != nil { // in a transaction of its own: the message is locked before its delivery
+		err = c.expireNotice(ctx, a, DeliveryClaim, *late)
+	}
 	if err != nil {
 		return nil, err
 	}

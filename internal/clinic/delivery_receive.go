@@ -146,7 +146,7 @@ func (t *tx) store(ctx context.Context, batch []Receipt, k known) (fresh []Recei
 // consent ledger. Only a proved opening verifies a contact: that something arrived does not say at whose.
 func (t *tx) foldInto(ctx context.Context, d *db.Delivery, r Receipt) error {
 	t.actor.ClinicID = d.ClinicID
-	to := fold(d.State, d.Attempt, r.State)
+	to := fold(d.State, tries(d), r.State)
 	if to != d.State {
 		if err := t.moveDelivery(ctx, d, move{to: to, code: r.Code, provider: r.Provider, providerID: r.ProviderID}); err != nil {
 			return err

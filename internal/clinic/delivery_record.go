@@ -20,15 +20,23 @@ var ranks = map[string]int{"accepted": 1, "in_transit": 2, "sent": 3, "delivered
 
 // fold is what a delivery's state becomes when evidence for `seen` arrives: commutative, idempotent, forward by rank.
 // Evidence wins over every state of a row that was claimed, queued again and cancelled included; about a row that was
-// never claimed (attempt 0) there can be none, so it changes nothing.
-func fold(state string, attempt int32, seen string) string {
-	if attempt == 0 {
+// never tried there can be none, so it changes nothing.
+func fold(state string, tries int32, seen string) string {
+	if tries == 0 {
 		return state
 	}
 	if ranks[seen] > ranks[state] || faultpoint.Seeded(faultpoint.SeedFold) {
 		return seen
 	}
 	return state
+}
+
+// tries is how often a delivery was claimed, as far as anybody can know: a restored database may have lost a claim.
+func tries(d *db.Delivery) int32 {
+	if d.AskedSince != nil {
+		return d.Attempt + 1
+	}
+	return d.Attempt
 }
 
 // backoff is the wait after attempt n of what was certainly not sent: 5 s doubling to 10 min, the second half of it by
@@ -79,9 +87,6 @@ func (c *Clinic) DeliveryRecord(ctx context.Context, a Actor, p *Parcel, provide
 				return err
 			}
 		}
-		if out.Class == OutcomeFailed && Configuration(out.Code) { // nothing was sent, and it says nothing about this message
-			out.Class = OutcomeNotSent
-		}
 		if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: out.Class, ErrorClass: out.Code, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(p.Attempt)}); err != nil {
 			return err
 		}
@@ -109,7 +114,7 @@ func (t *tx) afterAttempt(d db.Delivery, provider string, out Outcome) move {
 
 // accepted takes the provider's word, and then the reports that came before it, if there are any.
 func (t *tx) accepted(ctx context.Context, d *db.Delivery, provider string, out Outcome, early bool) error {
-	if to := fold(d.State, d.Attempt, "accepted"); to != d.State {
+	if to := fold(d.State, tries(d), "accepted"); to != d.State {
 		if err := t.moveDelivery(ctx, d, move{to: to, provider: provider, providerID: out.ProviderID}); err != nil {
 			return err
 		}

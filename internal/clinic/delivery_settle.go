@@ -40,8 +40,14 @@ func (c *Clinic) DeliveryReconcile(ctx context.Context, a Actor, limit int) ([]U
 // unknown opens what a look-up needs. A row that does not open is not looked up, but it is not forgotten either: it
 // comes to a person when its grace is over, like one that was not found.
 func (c *Clinic) unknown(now time.Time, r db.DeliveriesUnknownRow) Unknown {
-	u := Unknown{DeliveryID: r.ID, Attempt: int(r.Attempt), Channel: r.Channel, Since: r.StartedAt, Until: now, clinicID: r.ClinicID}
-	if r.FinishedAt != nil {
+	u := Unknown{DeliveryID: r.ID, Attempt: int(r.Attempt), Channel: r.Channel, Since: now, Until: now, clinicID: r.ClinicID}
+	if r.StartedAt != nil {
+		u.Since = *r.StartedAt
+	}
+	switch { // what a restored database may have lost came at any time since, and is not the attempt that it knows
+	case r.AskedSince != nil && r.AskedSince.Before(u.Since):
+		u.Since = *r.AskedSince
+	case r.AskedSince == nil && r.FinishedAt != nil:
 		u.Until = *r.FinishedAt
 	}
 	b := c.chest(r.PatientID, r.Wrapped)

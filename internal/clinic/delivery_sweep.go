@@ -8,7 +8,7 @@ import (
 )
 
 // DeliverySweep finds what was left lying: claims whose lease is over (nobody knows whether they were sent, so they
-// become unknown and are never sent again by themselves), reports that crossed with the record of their delivery, and
+// become unknown and are never sent again by themselves), notices whose time ran out behind an open breaker, reports that crossed with the record of their delivery, and
 // draft requests that were begun three times and never finished. It returns how many.
 func (c *Clinic) DeliverySweep(ctx context.Context, a Actor) (int, error) {
 	n := 0
@@ -25,8 +25,24 @@ func (c *Clinic) DeliverySweep(ctx context.Context, a Actor) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	late, err := c.sweepLate(ctx, a)
+	if err != nil {
+		return n, err
+	}
 	events, err := c.sweepEvents(ctx, a)
-	return n + events, err
+	return n + late + events, err
+}
+
+// sweepLate gives back to their doctors the queued notices whose time is over and that no claim looks at, because their
+// channel's breaker is open.
+func (c *Clinic) sweepLate(ctx context.Context, a Actor) (int, error) {
+	rows, err := db.New(c.pool).DeliveriesLate(ctx, db.DeliveriesLateParams{At: c.now().UTC(), Generation: c.generation.Load(), RowLimit: sweepMost})
+	for i, d := range rows {
+		if err := c.expireNotice(ctx, a, DeliverySweep, d); err != nil {
+			return i, err
+		}
+	}
+	return len(rows), err
 }
 
 func (t *tx) sweepLeases(ctx context.Context) (int, error) {

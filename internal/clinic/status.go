@@ -61,7 +61,7 @@ func (c *Clinic) StatusShow(ctx context.Context, a Actor) (Status, error) {
 func (s *ChannelStatus) add(w db.QueueStateRow) {
 	switch w.State {
 	case "queued":
-		s.Due, s.OldestDue = int(w.Due), w.OldestDue
+		s.Due, s.OldestDue = int(w.Many), w.Oldest
 	case "unknown":
 		s.Unknown = int(w.Many)
 	case "needs_person":

@@ -14,7 +14,8 @@ func stepTitle(state string) string {
 
 // decisionTitle is the step of a delivery that a person settled.
 func decisionTitle(deed Deed) string {
-	return map[Deed]string{DeliveryResend: "To be sent again, by decision of", DeliveryMarkSent: "Recorded as sent, on the word of"}[deed]
+	return map[Deed]string{DeliveryResend: "To be sent again, by decision of", DeliveryMarkSent: "Recorded as sent, on the word of",
+		DeliveryRetry: "A further round, by decision of"}[deed]
 }
 
 // breakerTitle says where a channel stands.
@@ -38,14 +39,22 @@ func deliveryLevel(state string) string {
 // deliveryWords says where a notice stands, why, and what happens next without anybody's doing.
 func deliveryWords(state, code string) string {
 	words := stepTitle(state) + "."
-	if code == "" || deliveryLevel(state) != "stop" && state != "queued" {
+	if state == "queued" && code != "" {
+		return codeWords(code) + " It will be tried again."
+	}
+	if code == "" || deliveryLevel(state) != "stop" {
 		return words
 	}
-	words += " " + codeWords(code)
-	if state == "queued" {
-		words += " It will be tried again."
+	return words + " " + codeWords(code)
+}
+
+// unsentWords says of a message that came back to its doctor why its notice was not sent in time.
+func unsentWords(code string) string {
+	why := codeWords(code)
+	if code == "expired" {
+		why = "It waited until its time was over."
 	}
-	return words
+	return "Signed, but not sent in time. " + why + " Nothing went out."
 }
 
 // modelWords says why there is no draft, and never more than that.

@@ -145,11 +145,13 @@ func (q *Queries) BreakerSave(ctx context.Context, arg BreakerSaveParams) error 
 }
 
 const queueState = `-- name: QueueState :many
-SELECT d.channel, d.state, count(*)::int AS many, min(d.updated_at)::timestamptz AS oldest,
-       (count(*) FILTER (WHERE d.next_attempt_at <= $1))::int AS due, coalesce(min(d.next_attempt_at) FILTER (WHERE d.state = 'queued'), now())::timestamptz AS oldest_due
-FROM deliveries d
-WHERE d.clinic_id = $2 AND d.state IN ('queued', 'sending', 'unknown', 'needs_person')
-GROUP BY d.channel, d.state
+SELECT d.channel, 'queued'::text AS state, (count(*) FILTER (WHERE d.next_attempt_at <= $1))::int AS many,
+       coalesce(min(d.next_attempt_at) FILTER (WHERE d.next_attempt_at <= $1), now())::timestamptz AS oldest
+FROM deliveries d WHERE d.state = 'queued' AND d.clinic_id = $2 GROUP BY d.channel
+UNION ALL
+SELECT d.channel, 'unknown', count(*)::int, min(d.updated_at) FROM deliveries d WHERE d.state = 'unknown' AND d.clinic_id = $2 GROUP BY d.channel
+UNION ALL
+SELECT d.channel, 'needs_person', count(*)::int, min(d.updated_at) FROM deliveries d WHERE d.state = 'needs_person' AND d.clinic_id = $2 GROUP BY d.channel
 `
 
 type QueueStateParams struct {
@@ -158,14 +160,13 @@ type QueueStateParams struct {
 }
 
 type QueueStateRow struct {
-	Channel   string
-	State     string
-	Many      int32
-	Oldest    time.Time
-	Due       int32
-	OldestDue time.Time
+	Channel string
+	State   string
+	Many    int32
+	Oldest  time.Time
 }
 
+// Each state is written out, so that each is read from its own index.
 func (q *Queries) QueueState(ctx context.Context, arg QueueStateParams) ([]QueueStateRow, error) {
 	rows, err := q.db.Query(ctx, queueState, arg.At, arg.ClinicID)
 	if err != nil {
@@ -180,8 +181,6 @@ func (q *Queries) QueueState(ctx context.Context, arg QueueStateParams) ([]Queue
 			&i.State,
 			&i.Many,
 			&i.Oldest,
-			&i.Due,
-			&i.OldestDue,
 		); err != nil {
 			return nil, err
 		}

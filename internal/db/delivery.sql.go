@@ -67,13 +67,15 @@ WHERE (id, clinic_id) IN (
     SELECT d.id, d.clinic_id FROM deliveries d
     JOIN breakers b ON b.channel = d.channel AND (b.state = 'closed' OR b.retry_at <= $1)
     WHERE d.state = 'queued' AND d.next_attempt_at <= $1 AND (d.enqueued_at IS NULL OR d.enqueued_at < $2)
-    ORDER BY d.priority DESC, d.next_attempt_at LIMIT $3 FOR UPDATE OF d SKIP LOCKED)
+      AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $3)
+    ORDER BY d.priority DESC, d.next_attempt_at LIMIT $4 FOR UPDATE OF d SKIP LOCKED)
 RETURNING id, dispatch, priority
 `
 
 type DeliveriesDueParams struct {
 	At             *time.Time
 	EnqueuedBefore *time.Time
+	Generation     int64
 	RowLimit       int32
 }
 
@@ -84,7 +86,12 @@ type DeliveriesDueRow struct {
 }
 
 func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([]DeliveriesDueRow, error) {
-	rows, err := q.db.Query(ctx, deliveriesDue, arg.At, arg.EnqueuedBefore, arg.RowLimit)
+	rows, err := q.db.Query(ctx, deliveriesDue,
+		arg.At,
+		arg.EnqueuedBefore,
+		arg.Generation,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +111,7 @@ func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([
 }
 
 const deliveriesExpiredLease = `-- name: DeliveriesExpiredLease :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
 `
 
 type DeliveriesExpiredLeaseParams struct {
@@ -151,6 +158,72 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveriesLate = `-- name: DeliveriesLate :many
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded FROM deliveries d WHERE d.state = 'queued' AND d.next_attempt_at <= $1 AND d.not_after <= $1
+  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $2)
+ORDER BY d.priority DESC, d.next_attempt_at LIMIT $3
+`
+
+type DeliveriesLateParams struct {
+	At         time.Time
+	Generation int64
+	RowLimit   int32
+}
+
+func (q *Queries) DeliveriesLate(ctx context.Context, arg DeliveriesLateParams) ([]Delivery, error) {
+	rows, err := q.db.Query(ctx, deliveriesLate, arg.At, arg.Generation, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Delivery{}
+	for rows.Next() {
+		var i Delivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.ClinicID,
+			&i.PatientID,
+			&i.MessageID,
+			&i.MessageVersion,
+			&i.Kind,
+			&i.Round,
+			&i.Channel,
+			&i.ContactID,
+			&i.Priority,
+			&i.RecipientSealed,
+			&i.RecipientIndex,
+			&i.BodySealed,
+			&i.Mac,
+			&i.State,
+			&i.Attempt,
+			&i.Rev,
+			&i.LeaseUntil,
+			&i.NextAttemptAt,
+			&i.NotAfter,
+			&i.EnqueuedAt,
+			&i.Dispatch,
+			&i.Provider,
+			&i.ProviderID,
+			&i.ErrorClass,
+			&i.MarkedSentBy,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -163,7 +236,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 }
 
 const deliveriesLock = `-- name: DeliveriesLock :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE (id, clinic_id) IN (
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE (id, clinic_id) IN (
     SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY($1::uuid[])
     UNION
     SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = $2 AND b.provider_id = ANY($3::text[]) AND b.provider_id <> '')
@@ -216,6 +289,8 @@ func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) 
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -228,7 +303,7 @@ func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) 
 }
 
 const deliveriesOfMessage = `-- name: DeliveriesOfMessage :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
 `
 
 type DeliveriesOfMessageParams struct {
@@ -275,6 +350,8 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -293,11 +370,11 @@ WITH asked AS (
         SELECT d.id, d.clinic_id FROM deliveries d
         WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= $2)
         ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
-SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.recipient_sealed, a.body_sealed, k.wrapped, f.started_at, t.finished_at FROM asked a
+    RETURNING id, clinic_id, patient_id, channel, attempt, asked_since, recipient_sealed, body_sealed)
+SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.asked_since, a.recipient_sealed, a.body_sealed, k.wrapped, f.started_at, t.finished_at FROM asked a
 JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
-JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
-JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1
+LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+LEFT JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1
 `
 
 type DeliveriesUnknownParams struct {
@@ -312,10 +389,11 @@ type DeliveriesUnknownRow struct {
 	PatientID       uuid.UUID
 	Channel         string
 	Attempt         int32
+	AskedSince      *time.Time
 	RecipientSealed seal.Sealed
 	BodySealed      seal.Sealed
 	Wrapped         []byte
-	StartedAt       time.Time
+	StartedAt       *time.Time
 	FinishedAt      *time.Time
 }
 
@@ -334,6 +412,7 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 			&i.PatientID,
 			&i.Channel,
 			&i.Attempt,
+			&i.AskedSince,
 			&i.RecipientSealed,
 			&i.BodySealed,
 			&i.Wrapped,
@@ -352,7 +431,7 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 
 const deliveryClaim = `-- name: DeliveryClaim :exec
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = $1, updated_at = $2
-WHERE id = $3 AND clinic_id = $4 AND state = 'queued' AND rev = $5
+WHERE id = $3 AND clinic_id = $4 AND rev = $5
 `
 
 type DeliveryClaimParams struct {
@@ -425,22 +504,23 @@ func (q *Queries) DeliveryCreate(ctx context.Context, arg DeliveryCreateParams) 
 }
 
 const deliveryHold = `-- name: DeliveryHold :exec
-UPDATE deliveries SET enqueued_at = NULL WHERE id = $1 AND clinic_id = $2 AND state = 'queued'
+UPDATE deliveries SET enqueued_at = NULL WHERE id = $1 AND clinic_id = $2 AND rev = $3
 `
 
 type DeliveryHoldParams struct {
 	ID       uuid.UUID
 	ClinicID uuid.UUID
+	Rev      int32
 }
 
 // Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
 func (q *Queries) DeliveryHold(ctx context.Context, arg DeliveryHoldParams) error {
-	_, err := q.db.Exec(ctx, deliveryHold, arg.ID, arg.ClinicID)
+	_, err := q.db.Exec(ctx, deliveryHold, arg.ID, arg.ClinicID, arg.Rev)
 	return err
 }
 
 const deliveryLock = `-- name: DeliveryLock :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, error) {
@@ -476,12 +556,14 @@ func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, err
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
 
 const deliveryLockFor = `-- name: DeliveryLockFor :one
-SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = $1::text
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = $1::text
     AND e.provider_id = $2::text AND e.provider_id <> '') AS early
 FROM deliveries d WHERE d.id = $3 FOR UPDATE OF d
 `
@@ -531,13 +613,15 @@ func (q *Queries) DeliveryLockFor(ctx context.Context, arg DeliveryLockForParams
 		&i.Delivery.CreatedAt,
 		&i.Delivery.UpdatedAt,
 		&i.Delivery.Resends,
+		&i.Delivery.AskedSince,
+		&i.Delivery.Superseded,
 		&i.Early,
 	)
 	return i, err
 }
 
 const deliveryLockIn = `-- name: DeliveryLockIn :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
 `
 
 type DeliveryLockInParams struct {
@@ -578,6 +662,8 @@ func (q *Queries) DeliveryLockIn(ctx context.Context, arg DeliveryLockInParams) 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
@@ -663,7 +749,7 @@ func (q *Queries) DeliveryNote(ctx context.Context, arg DeliveryNoteParams) erro
 }
 
 const deliveryOfMessage = `-- name: DeliveryOfMessage :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
 `
 
 type DeliveryOfMessageParams struct {
@@ -704,6 +790,8 @@ func (q *Queries) DeliveryOfMessage(ctx context.Context, arg DeliveryOfMessagePa
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
@@ -775,12 +863,13 @@ func (q *Queries) DeliverySteps(ctx context.Context, arg DeliveryStepsParams) ([
 }
 
 const deliveryTake = `-- name: DeliveryTake :one
-SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
        m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures
+       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures,
+       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $1)::bool AS may_send
 FROM deliveries d
 JOIN breakers br ON br.channel = d.channel
 JOIN clinics cl ON cl.id = d.clinic_id
@@ -788,13 +877,12 @@ JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
 LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
 LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
 LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = $1 AND d.state = 'queued' AND d.next_attempt_at <= $2
-FOR UPDATE OF d SKIP LOCKED
+WHERE d.id = $2 FOR UPDATE OF d SKIP LOCKED
 `
 
 type DeliveryTakeParams struct {
-	ID uuid.UUID
-	At time.Time
+	Generation int64
+	ID         uuid.UUID
 }
 
 type DeliveryTakeRow struct {
@@ -817,11 +905,13 @@ type DeliveryTakeRow struct {
 	TokenSealed    seal.Sealed
 	Breaker        string
 	Failures       int32
+	MaySend        bool
 }
 
 // All that a claim looks at, in one look. Whoever holds the row at the moment is ahead of us: there is nothing to take.
+// By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
 func (q *Queries) DeliveryTake(ctx context.Context, arg DeliveryTakeParams) (DeliveryTakeRow, error) {
-	row := q.db.QueryRow(ctx, deliveryTake, arg.ID, arg.At)
+	row := q.db.QueryRow(ctx, deliveryTake, arg.Generation, arg.ID)
 	var i DeliveryTakeRow
 	err := row.Scan(
 		&i.Delivery.ID,
@@ -853,6 +943,8 @@ func (q *Queries) DeliveryTake(ctx context.Context, arg DeliveryTakeParams) (Del
 		&i.Delivery.CreatedAt,
 		&i.Delivery.UpdatedAt,
 		&i.Delivery.Resends,
+		&i.Delivery.AskedSince,
+		&i.Delivery.Superseded,
 		&i.NoticeName,
 		&i.Wrapped,
 		&i.MessageStatus,
@@ -871,6 +963,7 @@ func (q *Queries) DeliveryTake(ctx context.Context, arg DeliveryTakeParams) (Del
 		&i.TokenSealed,
 		&i.Breaker,
 		&i.Failures,
+		&i.MaySend,
 	)
 	return i, err
 }

@@ -21,11 +21,11 @@ WITH asked AS (
         WHERE d.state = 'needs_person' AND d.updated_at > $2
           AND (d.lease_until <= $3 OR d.lease_until IS NULL AND d.updated_at <= $4)
         ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT $5 FOR UPDATE SKIP LOCKED)
-    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
-SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.recipient_sealed, a.body_sealed, k.wrapped, f.started_at, t.finished_at FROM asked a
+    RETURNING id, clinic_id, patient_id, channel, attempt, asked_since, recipient_sealed, body_sealed)
+SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.asked_since, a.recipient_sealed, a.body_sealed, k.wrapped, f.started_at, t.finished_at FROM asked a
 JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
-JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
-JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1
+LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+LEFT JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1
 `
 
 type DeliveriesUndecidedParams struct {
@@ -42,10 +42,11 @@ type DeliveriesUndecidedRow struct {
 	PatientID       uuid.UUID
 	Channel         string
 	Attempt         int32
+	AskedSince      *time.Time
 	RecipientSealed seal.Sealed
 	BodySealed      seal.Sealed
 	Wrapped         []byte
-	StartedAt       time.Time
+	StartedAt       *time.Time
 	FinishedAt      *time.Time
 }
 
@@ -70,6 +71,7 @@ func (q *Queries) DeliveriesUndecided(ctx context.Context, arg DeliveriesUndecid
 			&i.PatientID,
 			&i.Channel,
 			&i.Attempt,
+			&i.AskedSince,
 			&i.RecipientSealed,
 			&i.BodySealed,
 			&i.Wrapped,

@@ -158,10 +158,12 @@ func (s *Sandbox) routes() http.Handler {
 	mux.HandleFunc("GET /inbox.json", s.inboxJSON)
 	mux.HandleFunc("POST /messages/{message}/{act}", s.inboxAct)
 
-	mux.HandleFunc("GET /log", s.journal.serveLog)
+	mux.HandleFunc("GET /log", s.journal.serve(logFile))
+	mux.HandleFunc("GET /events", s.journal.serve(eventsFile))
 	mux.HandleFunc("GET /faults", s.faults.show)
 	mux.HandleFunc("POST /faults", s.faults.set)
 	mux.HandleFunc("DELETE /faults", s.faults.clear)
+	mux.HandleFunc("GET /faults/tally", s.faults.tally)
 	mux.HandleFunc("GET /settings.env", s.settingsEnv)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("GET /assets/", assetHandler())

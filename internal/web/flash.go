@@ -24,6 +24,8 @@ const (
 	saidMarkedSent flash = "marked-sent"
 	saidPaused     flash = "paused"
 	saidResumed    flash = "resumed"
+	saidRetried    flash = "retried"
+	saidScheduled  flash = "scheduled"
 )
 
 func (f flash) sentence() string {
@@ -56,6 +58,10 @@ func (f flash) sentence() string {
 		return "Paused. What is signed is kept and waits."
 	case saidResumed:
 		return "Resumed. What waited goes out now."
+	case saidRetried:
+		return "On their way once more."
+	case saidScheduled:
+		return "Saved. It goes out when you said."
 	default:
 		return ""
 	}

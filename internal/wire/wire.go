@@ -17,7 +17,6 @@ package wire
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -110,18 +109,16 @@ func classify(status int) Class {
 	return Unknown
 }
 
-// codeBefore names an error from before the headers.
-func codeBefore(ctx context.Context, err error) string {
+// codeBefore names an error from before the headers. unsafe says that TLS could not be agreed upon: its errors have no
+// type in common.
+func codeBefore(ctx context.Context, unsafe bool, err error) string {
 	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
 	switch {
 	case ctx.Err() != nil:
 		return CodeBefore
 	case errors.As(err, &dns):
 		return CodeDNS
-	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert):
+	case unsafe:
 		return CodeTLS
 	}
 	return CodeUnreachable
