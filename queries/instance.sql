@@ -10,7 +10,7 @@ WHERE held_at IS NULL AND lineage = @lineage AND generation = @generation AND (b
 RETURNING *;
 
 -- name: InstanceHold :execrows
-UPDATE instance SET held_at = @at, held_reason = @reason, held_since = beat_at, witnessed = greatest(generation, @witnessed)
+UPDATE instance SET held_at = greatest(@at::timestamptz, now(), beat_at + interval '1 microsecond'), held_reason = @reason, held_since = beat_at, witnessed = greatest(generation, @witnessed)
 WHERE held_at IS NULL AND lineage = @lineage;
 
 -- name: InstanceWitness :exec

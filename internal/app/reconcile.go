@@ -36,6 +36,7 @@ type Reconciling struct {
 const (
 	askAtOnce     = 16
 	restoreAtOnce = 200
+	releaseTries  = 5
 )
 
 // reconciler lifts a stop. It may be run again after anything that went wrong.
@@ -101,12 +102,26 @@ func (r *reconciler) run(ctx context.Context) error {
 	}
 	r.saySettling(shown)
 	r.sayUnknown(shown)
-	now, err := fence.Release(ctx, r.clinic, r.bucket, r.actor, r.since)
+	now, err := r.release(ctx)
 	if err != nil {
 		return fmt.Errorf("sending stays stopped; run this again: %w", sayable(err))
 	}
 	r.say("Sending is allowed again, from generation %d on.", now.Generation)
 	return nil
+}
+
+// release lifts the stop, after what has come due in the meantime has been doubted too.
+func (r *reconciler) release(ctx context.Context) (now clinic.Instance, err error) {
+	for range releaseTries {
+		if err = r.restore(ctx); err != nil {
+			return now, err
+		}
+		now, err = fence.Release(ctx, r.clinic, r.bucket, r.actor, r.since)
+		if clinic.Code(err) != "suspects" {
+			return now, err
+		}
+	}
+	return now, err
 }
 
 // stopped is the stop that there is, or by force one of now, and settles the moment since when something may be missing.

@@ -30,7 +30,7 @@ func TestDeliveryRestore(t *testing.T) {
 	must(t, w.Clinic.DeliveryReceive(ctx, mailer, []clinic.Receipt{{Provider: "sendgrid", EventKey: "e1", ProviderID: "x9", DeliveryID: told, State: "delivered", At: w.Clock.Now()}}))
 	wantState(t, w, told, "queued")
 	hold(t, w, 9)
-	w.Clock.Add(time.Second)
+	w.Clock.Add(time.Minute)
 	// A worker that had claimed it in the lost time tells what came of it.
 	must(t, w.Exec(t, "UPDATE deliveries SET provider = 'sendgrid', provider_id = 'x10', updated_at = $1 WHERE id = $2", w.Clock.Now(), deliveryOf(t, w, inFlight)))
 	fresh := deliveryOf(t, w, w.Approved(t, w.Patient, "email"))

@@ -68,14 +68,15 @@ func (c *Clinic) InstanceBeat(ctx context.Context, seen Instance, every time.Dur
 
 // InstanceHold stops all sending from this database until an operator lifts it. witnessed is the highest generation that
 // the caller knows of; the next one will be above it. seen is what the caller judged: another one is not stopped. A second
-// time only the higher witness counts.
+// time only the higher witness counts. Whose clock is late does not matter: the stop is after the last beat, and after all
+// that was there.
 func (c *Clinic) InstanceHold(ctx context.Context, a Actor, seen Instance, reason string, witnessed int64) error {
 	return c.do(ctx, a, InstanceHold, Subject{Kind: "instance", ID: seen.Lineage}, func(t *tx) error {
 		t.silent = true
 		if err := t.anyHome(ctx); err != nil {
 			return err
 		}
-		n, err := t.Queries.InstanceHold(ctx, db.InstanceHoldParams{At: &t.at, Reason: reason, Witnessed: witnessed, Lineage: seen.Lineage})
+		n, err := t.Queries.InstanceHold(ctx, db.InstanceHoldParams{At: t.at, Reason: reason, Witnessed: witnessed, Lineage: seen.Lineage})
 		if err != nil {
 			return err
 		}

@@ -102,7 +102,7 @@ func TestHeldSendsNothing(t *testing.T) {
 	old := w.Approved(t, w.Patient, "email")
 	w.Clock.Add(time.Second)
 	hold(t, w, 7)
-	w.Clock.Add(time.Second)
+	w.Clock.Add(time.Hour)
 	message := w.Approved(t, w.Patient, "sms")
 	undone := w.Approved(t, w.Patient, "email")
 	must(t, w.Clinic.MessageUndo(ctx, w.Doctor, undone, version(t, w, undone)))
@@ -122,10 +122,10 @@ func TestHeldSendsNothing(t *testing.T) {
 	w.Clock.Add(-100 * time.Hour)
 	must(t, w.Clinic.MessageWithdraw(ctx, w.Doctor, old, version(t, w, old)))
 	wantState(t, w, deliveryOf(t, w, old), "queued")
-	_, err := w.Clinic.DeliveryRestore(ctx, w.Operator, w.Clock.Now().Add(-time.Hour), 10)
+	_, err := w.Clinic.DeliveryRestore(ctx, w.Operator, w.Clock.Now().Add(-3*time.Hour), 10)
 	must(t, err)
 	wantState(t, w, deliveryOf(t, w, old), "unknown")
-	_, err = w.Clinic.InstanceRelease(ctx, w.Operator, w.Clock.Now().Add(-time.Hour), anchored)
+	_, err = w.Clinic.InstanceRelease(ctx, w.Operator, w.Clock.Now().Add(-3*time.Hour), anchored)
 	must(t, err)
 	if p := claimed(t, w, message); p.Channel != "sms" {
 		t.Errorf("another delivery: %+v", p)
@@ -210,4 +210,20 @@ func TestInstanceRulesOfTheDatabase(t *testing.T) {
 			t.Errorf("while sending is stopped, %s was taken", sql)
 		}
 	}
+}
+
+// A process whose clock is an hour late stops sending: what may have been sent is found all the same.
+func TestInstanceHoldByALateClock(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	_, _, err := w.Clinic.InstanceBeat(ctx, see(t, w), 0, true)
+	must(t, err)
+	w.Clock.Add(-time.Hour)
+	id := deliveryOf(t, w, w.Approved(t, w.Patient, "email"))
+	hold(t, w, 9)
+	n, err := w.Clinic.DeliveryRestore(ctx, w.Operator, *see(t, w).HeldSince, 10)
+	if must(t, err); n != 1 {
+		t.Errorf("%d were doubted", n)
+	}
+	wantState(t, w, id, "unknown")
 }

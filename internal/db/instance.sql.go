@@ -321,12 +321,12 @@ func (q *Queries) InstanceGet(ctx context.Context) (Instance, error) {
 }
 
 const instanceHold = `-- name: InstanceHold :execrows
-UPDATE instance SET held_at = $1, held_reason = $2, held_since = beat_at, witnessed = greatest(generation, $3)
+UPDATE instance SET held_at = greatest($1::timestamptz, now(), beat_at + interval '1 microsecond'), held_reason = $2, held_since = beat_at, witnessed = greatest(generation, $3)
 WHERE held_at IS NULL AND lineage = $4
 `
 
 type InstanceHoldParams struct {
-	At        *time.Time
+	At        time.Time
 	Reason    string
 	Witnessed int64
 	Lineage   uuid.UUID

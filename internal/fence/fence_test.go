@@ -198,8 +198,12 @@ func TestWorkersBeatTogether(t *testing.T) {
 		all.Wait()
 		periods := int64(time.Since(began)/every) + 2
 		now, outside := w.see(t, w.Clinic), w.outside(t)
-		if now.HeldAt != nil || now.Generation > periods || now.Generation < 5 || outside.Generation < now.Generation-1 {
+		if now.HeldAt != nil || now.Generation > periods || now.Generation < 5 || outside.Generation < 2 {
 			t.Errorf("%d workers: generation %d in %d periods, the file at %d, held %q", n, now.Generation, periods, outside.Generation, now.HeldReason)
+		}
+		last, c := w.fence(t, w.URL)
+		if look(t, last, 1, Open); w.outside(t).Generation != w.see(t, c).Generation {
+			t.Error("the file does not catch up")
 		}
 	}
 }
@@ -267,6 +271,31 @@ func TestRestoredWhileTheFileWasLate(t *testing.T) {
 		t.Errorf("lifted at generation %d", now.Generation)
 	}
 	look(t, f, 2, Open)
+}
+
+// A stop that was made by somebody who knew less is told more: by a process that remembers, and by the file when it is
+// lifted.
+func TestHeldIsToldMore(t *testing.T) {
+	t.Parallel()
+	for name, remembers := range map[string]bool{"by a process": true, "by the file": false} {
+		w := newWorld(t)
+		f, c := w.fence(t, w.URL)
+		look(t, f, 2, Open)
+		copied := clinictest.Snapshot(t, w.URL)
+		w.away.Store(remembers)
+		look(t, f, 5, Open)
+		w.away.Store(false)
+		clinictest.Restore(t, w.URL, copied)
+		seen := w.see(t, c)
+		must(t, c.InstanceHold(ctx, w.Operator, seen, clinic.HeldByHand, 0))
+		if remembers {
+			look(t, f, 1, Held)
+		}
+		now, err := Release(ctx, c, w.bucket, w.Operator, time.Now())
+		if must(t, err); seen.Generation != 2 || now.Generation != 8 {
+			t.Errorf("%s: from %d to %d", name, seen.Generation, now.Generation)
+		}
+	}
 }
 
 // Two databases that both go on from one moment, as after a fail-over that left the old one running: they count in step,

@@ -2,6 +2,7 @@ package fence
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,14 +12,13 @@ import (
 // meanwhile has something happen while a request of this method is with the place; what it does there itself is not
 // counted. It happens each time, or once.
 func (w *world) meanwhile(method string, once bool, do func()) func(string) {
-	inside := false
+	var inside atomic.Bool
 	return func(got string) {
-		if got != method || inside {
+		if got != method || !inside.CompareAndSwap(false, true) {
 			return
 		}
-		inside = true
 		do()
-		inside = once
+		inside.Store(once)
 	}
 }
 
@@ -75,15 +75,13 @@ func TestFileOnlyGoesForward(t *testing.T) {
 	slow, _ := w.fence(t, w.URL)
 	quick, _ := w.fence(t, w.URL)
 	look(t, slow, 2, Open)
-	reads, frozen := 0, false
+	var reads atomic.Int32
+	var frozen atomic.Bool
 	hook := func(method string) { // the first thing that it asks of the place after its beat: to write, not to read again
-		if method == http.MethodGet {
-			reads++
+		if method == http.MethodGet && reads.Add(1) != 2 || !frozen.CompareAndSwap(false, true) {
+			return
 		}
-		if !frozen && (method == http.MethodPut || reads == 2) {
-			frozen = true
-			w.looks(t, quick, 3)
-		}
+		w.looks(t, quick, 3)
 	}
 	w.before.Store(&hook)
 	must(t, slow.Look(ctx, true))
