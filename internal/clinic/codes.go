@@ -4,13 +4,14 @@ package clinic
 // if there is anything to do. Twilio's numbers are those of its error dictionary, SendGrid's words those of its event
 // webhook and of its list of errors.
 
-// Configuration says whether a code means that the provider refuses everything we send until somebody changes a setting,
-// ours or the account's. Nothing was sent then, and waiting alone does not help.
+// Configuration says whether a code speaks of our account or settings and not of one message: the provider refuses
+// everything we send until somebody changes something. Nothing was sent then; a refusal with such a code is tried again,
+// and opens the channel's breaker.
 func Configuration(code string) bool { return configuration[code] }
 
 var configuration = map[string]bool{"401": true, "403": true, "credits": true, "sender": true, "no_provider": true,
-	"10001": true, "20003": true, "20005": true, "20006": true, "21212": true, "21603": true, "21660": true, "21701": true, "21702": true,
-	"21704": true, "21705": true}
+	"10001": true, "20003": true, "20005": true, "20006": true, "20008": true, "20404": true, "21212": true, "21603": true, "21606": true,
+	"21660": true, "21701": true, "21702": true, "21704": true, "21705": true}
 
 // codeWords is a code in a sentence or two.
 func codeWords(code string) string {
@@ -105,6 +106,7 @@ var twilioCodes = map[string]string{
 	"20003": "The SMS provider does not accept our credentials, or has suspended the account. " + tell,
 	"20005": "The account at the SMS provider is not active: its balance may be used up. " + tell,
 	"20006": "The SMS provider denies access. " + tell,
+	"20008": "The SMS provider has test credentials from us, which send nothing. " + tell,
 	"20404": "The SMS provider does not know what we asked for. " + tell,
 	"20429": "The SMS provider asks us to slow down.",
 	"20500": "The SMS provider had an error of its own.",
