@@ -2,11 +2,16 @@
 PKG ?= ./...
 RUN ?=
 
+# What «make chaos» may be told: for how long the faults last, and which schedule of them. BREAK seeds a fault into the product.
+FOR ?= 60s
+SEED ?=
+BREAK ?=
+
 # What «make test» compiles, with progress, while the servers get ready: programs themselves are left to the tests that need them.
 WARM = $(if $(filter ./...,$(PKG)),./internal/...,$(PKG))
 TOOL = CGO_ENABLED=0 go tool -modfile=tools/go.mod
 
-.PHONY: run test check reset build bench generate local
+.PHONY: run test check reset build bench chaos generate local
 
 run: local
 	@bin/local run
@@ -29,6 +34,10 @@ build:
 
 bench: local
 	@bin/local exec -- go test -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem $(PKG)
+
+chaos: local
+	@bin/local build -o bin/ ./cmd/web ./cmd/worker ./cmd/countersign
+	@bin/countersign chaos --for $(FOR)$(if $(SEED), --seed $(SEED))$(if $(BREAK), --break $(BREAK))
 
 generate:
 	$(TOOL) sqlc generate

@@ -21,6 +21,7 @@ const usage = `usage: local COMMAND
   run                          the product: servers, build, migrations, demo clinic, sandbox, web and worker
   exec [-build ARGS] -- CMD…   CMD beside throwaway servers (TEST_DATABASE_URL, TEST_REDIS_URL, CHROMIUM);
                                with -build, «go build ARGS» runs while they are prepared
+  build ARGS…                  go build, with progress shown
   reset                        forget the data, keys and logs of «run»
 `
 
@@ -43,7 +44,11 @@ func command(args []string) int {
 	if name == "exec" {
 		flags.StringVar(&build, "build", "", "arguments of a go build that runs meanwhile")
 	}
-	if err := flags.Parse(args); err != nil {
+	parsed := args
+	if name == "build" { // whose options are go's
+		parsed = append([]string{"--"}, args...)
+	}
+	if err := flags.Parse(parsed); err != nil {
 		return 2
 	}
 	l, err := local.New(".", os.Environ(), out)
@@ -57,6 +62,8 @@ func command(args []string) int {
 		return l.Run(ctx)
 	case name == "exec" && flags.NArg() > 0:
 		return l.Exec(ctx, build, flags.Args())
+	case name == "build" && flags.NArg() > 0:
+		return l.Build(ctx, args)
 	case name == "reset" && flags.NArg() == 0:
 		return l.Reset()
 	}

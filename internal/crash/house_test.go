@@ -49,7 +49,8 @@ type scene struct {
 
 // Short times, in the same order as the real ones.
 var times = map[string]string{"TIME_LEASE": "7s", "TIME_PROVIDER_TIMEOUT": "3s", "TIME_START_WINDOW": "3s", "TIME_REENQUEUE": "4s",
-	"TIME_LOOKUP_GRACE": "8s", "TIME_RECONCILE_EVERY": "250ms", "TIME_RELAY_EVERY": "250ms"}
+	"TIME_LOOKUP_GRACE": "8s", "TIME_RECONCILE_EVERY": "250ms", "TIME_RELAY_EVERY": "250ms",
+	"TIME_BREAKER_PAUSE": "20ms"} // a house full of failing providers would keep its channels shut
 
 type option func(*house)
 

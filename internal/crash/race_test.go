@@ -78,7 +78,7 @@ func TestClaimBeforeUndo(t *testing.T) {
 	h.rest(func(*scene) want { return sentAnyway })
 }
 
-// Row «cancel races the claim», the person first: the claim waits for them, and finds nothing to do.
+// Row «cancel races the claim», the person first: the claim passes by the row that they hold, and takes nothing.
 func TestUndoBeforeClaim(t *testing.T) {
 	h := open(t)
 	web := h.web("freeze=message.undo/before-commit;freeze=message.withdraw/before-commit")
@@ -89,7 +89,7 @@ func TestUndoBeforeClaim(t *testing.T) {
 		web.freezes()
 		claiming := h.start("worker", silent)
 		must(t, h.queue.Enqueue(context.Background(), clinic.Due{Deed: clinic.DeliverySend, ID: s.delivery}))
-		h.blocked()
+		await(t, "the claim to pass by", func() bool { return h.waiting() == 0 })
 		web.thaw()
 		if got := <-answered; got.err != nil || got.status != http.StatusOK {
 			t.Errorf("%s in time is answered %d %v: %.300s", deed, got.status, got.err, got.body)
@@ -97,7 +97,6 @@ func TestUndoBeforeClaim(t *testing.T) {
 		if now := one[string](h, "SELECT status FROM messages WHERE id = $1", s.message); now != status {
 			t.Errorf("after %s the message is %s", deed, now)
 		}
-		await(t, "the claim to end", func() bool { return h.waiting() == 0 })
 		claiming.end(syscall.SIGTERM)
 	}
 	h.start("worker", "")

@@ -23,10 +23,10 @@ func startServers(t *testing.T, home *Home) (*Runner, Databases, string) {
 	var databases Databases
 	var redis string
 	err := together(t.Context(), func(ctx context.Context) (err error) {
-		databases, err = startPostgres(ctx, r, Kept)
+		databases, _, err = startPostgres(ctx, r, Kept)
 		return err
 	}, func(ctx context.Context) (err error) {
-		redis, err = startRedis(ctx, r, Kept)
+		redis, _, err = startRedis(ctx, r, Kept)
 		return err
 	})
 	if err != nil {

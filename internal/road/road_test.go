@@ -186,8 +186,8 @@ func (h *house) notice(message uuid.UUID) string {
 }
 
 type accepted struct {
-	Time                                time.Time
-	Provider, Delivery, Recipient, Body string
+	Time                                    time.Time
+	Provider, Delivery, Recipient, Body, ID string
 }
 
 // accepted is the outside's own account: every request that a provider took.

@@ -22,6 +22,10 @@ const (
 
 	saidResent     flash = "resent"
 	saidMarkedSent flash = "marked-sent"
+	saidPaused     flash = "paused"
+	saidResumed    flash = "resumed"
+	saidRetried    flash = "retried"
+	saidScheduled  flash = "scheduled"
 )
 
 func (f flash) sentence() string {
@@ -50,6 +54,14 @@ func (f flash) sentence() string {
 		return "The notice goes out again."
 	case saidMarkedSent:
 		return "Recorded as sent, on your word."
+	case saidPaused:
+		return "Paused. What is signed is kept and waits."
+	case saidResumed:
+		return "Resumed. What waited goes out now."
+	case saidRetried:
+		return "On their way once more."
+	case saidScheduled:
+		return "Saved. It goes out when you said."
 	default:
 		return ""
 	}

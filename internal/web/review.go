@@ -15,7 +15,8 @@ type reviewView struct {
 	Typed     *string
 	Errors    map[string]string
 	Sentence  string
-	Conflict  string // who was faster
+	Conflict  string  // who was faster
+	SendAt    *string // as typed
 }
 
 // reviewShow is one message with its brief and findings side by side. ?edit=1 shows the editor, ?return=1 the note.
