@@ -29,6 +29,7 @@ var doors = map[string][]string{
 
 	"app": {".", "clinic", "config", "identity", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
 		"web", "worker"},
+	"bench":      {},
 	"check":      {},
 	"clinic":     {"check", "db", "drafting", "faultpoint", "seal"},
 	"clinictest": {".", "clinic", "db", "seal"},
@@ -58,6 +59,7 @@ var (
 	moreTestDoors = map[string][]string{
 		".":      {"clinic", "config", "seal"}, // the road, from the front door
 		"app":    {"check"},                    // the demo clinic passes the checks
+		"bench":  {"clinic", "worker"},         // prepares by deeds, and nudges as web does
 		"docs":   {"config"},                   // the documents are held to the code
 		"openai": {"drafting"},                 // a real prompt
 		"road":   {"check", "clinic", "config", "seal"},

@@ -82,7 +82,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
 		Times: clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
 			LookupGrace: t.LookupGrace, DraftLease: t.DraftLease, Proof: proofTime},
-		Tracer: a.metrics.Tracer(),
+		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(),
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
 			defer cancel()

@@ -121,6 +121,8 @@ func TestLoadFillsInDefaults(t *testing.T) {
 		"openai":      {c.OpenAI.BaseURL, "https://api.openai.com/v1"},
 		"model":       {c.OpenAI.Model, "gpt-4.1-mini-2025-04-14"},
 		"level":       {c.LogLevel, "info"},
+		"connections": {c.DatabaseMaxConns, 16},
+		"tasks":       {c.WorkerConcurrency, 16},
 		"shutdown":    {c.ShutdownTimeout, 25 * time.Second},
 		"lease":       {c.Times.Lease, 90 * time.Second},
 		"draft lease": {c.Times.DraftLease, 2 * time.Minute},
@@ -219,10 +221,10 @@ func TestSecretsFromFiles(t *testing.T) {
 // without being written here.
 func TestEveryVariable(t *testing.T) {
 	t.Parallel()
-	want := strings.Fields(`APP_ENV HOST PORT WORKER_PORT BASE_URL DATABASE_URL MIGRATE_DATABASE_URL REDIS_URL KEYSET ACCESS_ISSUER ACCESS_AUD
+	want := strings.Fields(`APP_ENV HOST PORT WORKER_PORT BASE_URL DATABASE_URL MIGRATE_DATABASE_URL DATABASE_MAX_CONNS REDIS_URL KEYSET ACCESS_ISSUER ACCESS_AUD
 		TRUSTED_PROXIES SENDGRID_BASE_URL SENDGRID_API_KEY SENDGRID_WEBHOOK_KEY MAIL_FROM MAIL_FROM_NAME TWILIO_BASE_URL
 		TWILIO_ACCOUNT_SID TWILIO_AUTH_TOKEN TWILIO_AUTH_TOKEN_PREVIOUS TWILIO_FROM OPENAI_BASE_URL OPENAI_API_KEY OPENAI_MODEL
-		SENTRY_DSN METRICS_TOKEN LOG_LEVEL SHUTDOWN_TIMEOUT TIME_LEASE TIME_PROVIDER_TIMEOUT TIME_START_WINDOW TIME_REENQUEUE
+		SENTRY_DSN METRICS_TOKEN LOG_LEVEL WORKER_CONCURRENCY SHUTDOWN_TIMEOUT TIME_LEASE TIME_PROVIDER_TIMEOUT TIME_START_WINDOW TIME_REENQUEUE
 		TIME_RELAY_EVERY TIME_NUDGE_TIMEOUT TIME_RECONCILE_EVERY TIME_LOOKUP_GRACE TIME_DRAFT_LEASE`)
 	var got []string
 	fields := map[string]int{}

@@ -192,10 +192,10 @@ func TestExecReturnsTheCode(t *testing.T) {
 		delete(l.env.person, name)
 	}
 	script := `case "$TEST_DATABASE_URL $TEST_REDIS_URL" in postgres://*\ redis://*) test -x "$CHROMIUM" && exit 7;; esac; exit 1`
-	if code := l.Exec(t.Context(), "", []string{"sh", "-c", script}); code != 7 {
+	if code := l.Exec(t.Context(), "", Throwaway, []string{"sh", "-c", script}); code != 7 {
 		t.Errorf("code %d, want the command's own 7:\n%s", code, said)
 	}
-	if code := l.Exec(t.Context(), "", []string{"no-such-command"}); code != 127 {
+	if code := l.Exec(t.Context(), "", Throwaway, []string{"no-such-command"}); code != 127 {
 		t.Errorf("code %d, want 127", code)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -207,7 +207,7 @@ func TestExecReturnsTheCode(t *testing.T) {
 			}
 		}
 	}()
-	if code := l.Exec(ctx, "", []string{"sh", "-c", "touch " + marker + "; sleep 60"}); code != 143 {
+	if code := l.Exec(ctx, "", Throwaway, []string{"sh", "-c", "touch " + marker + "; sleep 60"}); code != 143 {
 		t.Errorf("code %d, want 143:\n%s", code, said)
 	}
 	cancel(nil)

@@ -1,0 +1,191 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"countersign/internal/clinic"
+)
+
+// hands is how many people the preparing deeds are shared among.
+const hands = 8
+
+// prepare takes n messages to the doctor's table by doing the deeds, every fifth for a text, and returns their ids in
+// order. Each hand has a patient of its own.
+func (s *stage) prepare(n int) []uuid.UUID {
+	ids := make([]uuid.UUID, n)
+	patients := make([]uuid.UUID, hands)
+	for i := range patients {
+		patients[i] = s.AddPatient(s.b, s.Staff, "Rosa Delgado", "1967-05-30", fmt.Sprint(10000+i))
+	}
+	s.share(n, func(hand, i int) {
+		channel := "email"
+		if i%5 == 4 {
+			channel = "sms"
+		}
+		id := s.Submitted(s.b, patients[hand], channel)
+		s.Answer(s.b, s.Doctor, id)
+		ids[i] = id
+	})
+	return ids
+}
+
+// share has the hands do n things; the first that fails ends the benchmark.
+func (s *stage) share(n int, do func(hand, i int)) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for hand := range hands {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && !s.b.Failed(); i = int(next.Add(1)) - 1 {
+				do(hand, i)
+			}
+		})
+	}
+	all.Wait()
+	if s.b.Failed() {
+		s.b.FailNow()
+	}
+}
+
+func (s *stage) approve(id uuid.UUID) error {
+	const version = 3 // by hand, submitted: each a step from the first
+	err := s.Clinic.ReviewApprove(context.Background(), s.Doctor, id, version, nil)
+	if clinic.KindOf(err) == clinic.Conflict {
+		v, showErr := s.Clinic.DraftShow(context.Background(), s.Doctor, id)
+		if showErr != nil {
+			return showErr
+		}
+		err = s.Clinic.ReviewApprove(context.Background(), s.Doctor, id, v.Message.Version, nil)
+	}
+	return err
+}
+
+// approveAll signs them, so that their notices are due at once.
+func (s *stage) approveAll(ids []uuid.UUID) {
+	s.share(len(ids), func(_, i int) {
+		if err := s.approve(ids[i]); err != nil {
+			s.b.Errorf("approve: %v", err)
+		}
+	})
+}
+
+// putBack makes n delivered rows due again as only the database's owner can: with the triggers off. A row keeps its
+// attempt, its rev and its dispatch, so that the next attempt is one more of each; the bytes and their MAC are the ones
+// that were signed.
+func (s *stage) putBack(n int) {
+	ctx := context.Background()
+	tx, err := s.own.Begin(ctx)
+	must(s.b, err)
+	_, err = tx.Exec(ctx, "SET LOCAL session_replication_role = replica")
+	must(s.b, err)
+	tag, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'queued', lease_until = NULL, enqueued_at = NULL, provider = '', provider_id = '',
+		error_class = '', next_attempt_at = now() WHERE (id, clinic_id) IN (SELECT id, clinic_id FROM deliveries ORDER BY id LIMIT $1)`, n)
+	must(s.b, err)
+	must(s.b, tx.Commit(ctx))
+	if int(tag.RowsAffected()) != n {
+		s.b.Fatalf("%d rows were put back, not %d", tag.RowsAffected(), n)
+	}
+	s.tidy()
+}
+
+// tidy is what autovacuum would have done by now.
+func (s *stage) tidy() {
+	_, err := s.own.Exec(context.Background(), "VACUUM (ANALYZE)")
+	must(s.b, err)
+	_, err = s.own.Exec(context.Background(), "CHECKPOINT")
+	must(s.b, err)
+}
+
+// outcome is what a phase of sending came to.
+type outcome struct {
+	deliveries int
+	took       time.Duration // from the first claim to the last acceptance
+	commits    float64       // transactions per delivery that wrote something
+}
+
+func (o outcome) rate() float64 { return float64(o.deliveries) / o.took.Seconds() }
+
+// send has `workers` worker processes send n rows that are due, and proves by the provider's log that each went once.
+func (s *stage) send(n, workers int, settings map[string]string) outcome {
+	s.skipLog()
+	var begun time.Time
+	before := s.transactions()
+	s.one(&begun, "SELECT clock_timestamp()")
+	var stops []func()
+	for range workers {
+		stops = append(stops, s.start("worker", nil, settings))
+	}
+	s.awaitSent(time.Duration(n)*50*time.Millisecond + time.Minute)
+	for _, stop := range stops {
+		stop()
+	}
+	o := outcome{deliveries: n}
+	var seconds float64
+	s.one(&seconds, "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM delivery_attempts WHERE started_at >= $1", begun)
+	o.took = time.Duration(seconds * float64(time.Second))
+	o.commits = float64(s.transactions()-before) / float64(n)
+	s.onceEach(n)
+	return o
+}
+
+// awaitSent waits until nothing is queued or under way.
+func (s *stage) awaitSent(most time.Duration) {
+	s.await("every row to be sent", most, func() bool {
+		var left bool
+		s.one(&left, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE state IN ('queued', 'sending'))")
+		return !left
+	})
+}
+
+// transactions is how many transactions have written something so far, on the whole server: each takes one number.
+func (s *stage) transactions() (n int) {
+	s.one(&n, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+	return n
+}
+
+// skipLog leaves out what the provider's log holds so far.
+func (s *stage) skipLog() { s.eachAccepted(func(string) {}) }
+
+// onceEach fails unless the provider accepted n deliveries since the last look, each once.
+func (s *stage) onceEach(n int) {
+	times := map[string]int{}
+	s.eachAccepted(func(delivery string) { times[delivery]++ })
+	for delivery, count := range times {
+		if count != 1 {
+			s.b.Errorf("delivery %s was accepted %d times", delivery, count)
+		}
+	}
+	if len(times) != n {
+		s.b.Errorf("%d deliveries were accepted, not %d", len(times), n)
+	}
+}
+
+// eachAccepted reads on in the provider's log.
+func (s *stage) eachAccepted(do func(delivery string)) {
+	req, err := http.NewRequest(http.MethodGet, s.outside+"/log", nil)
+	must(s.b, err)
+	req.Header.Set("Range", fmt.Sprintf("bytes=%d-", s.logEnd))
+	resp, err := http.DefaultClient.Do(req)
+	must(s.b, err)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusPartialContent {
+		return // nothing new
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var entry struct{ Delivery string }
+		must(s.b, json.Unmarshal(lines.Bytes(), &entry))
+		s.logEnd += int64(len(lines.Bytes())) + 1
+		do(entry.Delivery)
+	}
+	must(s.b, lines.Err())
+}
