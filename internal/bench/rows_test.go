@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -24,7 +23,8 @@ func (s *stage) prepare(n int) []uuid.UUID {
 	ids := make([]uuid.UUID, n)
 	patients := make([]uuid.UUID, hands)
 	for i := range patients {
-		patients[i] = s.AddPatient(s.b, s.Staff, "Rosa Delgado", "1967-05-30", fmt.Sprint(10000+i))
+		s.patients++
+		patients[i] = s.AddPatient(s.b, s.Staff, "Rosa Delgado", "1967-05-30", fmt.Sprint(10000+s.patients))
 	}
 	s.share(n, func(hand, i int) {
 		channel := "email"
@@ -80,14 +80,17 @@ func (s *stage) approveAll(ids []uuid.UUID) {
 // putBack makes n delivered rows due again as only the database's owner can: with the triggers off. A row keeps its
 // attempt, its rev and its dispatch, so that the next attempt is one more of each; the bytes and their MAC are the ones
 // that were signed.
-func (s *stage) putBack(n int) {
+func (s *stage) putBack(n int) { s.rewind(n, "queued", ", provider = '', provider_id = ''") }
+
+// rewind sets the first n rows to a state that they were in before.
+func (s *stage) rewind(n int, state, more string) {
 	ctx := context.Background()
 	tx, err := s.own.Begin(ctx)
 	must(s.b, err)
 	_, err = tx.Exec(ctx, "SET LOCAL session_replication_role = replica")
 	must(s.b, err)
-	tag, err := tx.Exec(ctx, `UPDATE deliveries SET state = 'queued', lease_until = NULL, enqueued_at = NULL, provider = '', provider_id = '',
-		error_class = '', next_attempt_at = now() WHERE (id, clinic_id) IN (SELECT id, clinic_id FROM deliveries ORDER BY id LIMIT $1)`, n)
+	tag, err := tx.Exec(ctx, `UPDATE deliveries SET state = $1, lease_until = NULL, enqueued_at = NULL, error_class = '', next_attempt_at = now()`+more+`
+		WHERE (id, clinic_id) IN (SELECT id, clinic_id FROM deliveries ORDER BY id LIMIT $2)`, state, n)
 	must(s.b, err)
 	must(s.b, tx.Commit(ctx))
 	if int(tag.RowsAffected()) != n {
@@ -96,59 +99,12 @@ func (s *stage) putBack(n int) {
 	s.tidy()
 }
 
-// tidy is what autovacuum would have done by now.
+// tidy is what autovacuum and the checkpointer would have done by now.
 func (s *stage) tidy() {
-	_, err := s.own.Exec(context.Background(), "VACUUM (ANALYZE)")
-	must(s.b, err)
-	_, err = s.own.Exec(context.Background(), "CHECKPOINT")
-	must(s.b, err)
-}
-
-// outcome is what a phase of sending came to.
-type outcome struct {
-	deliveries int
-	took       time.Duration // from the first claim to the last acceptance
-	commits    float64       // transactions per delivery that wrote something
-}
-
-func (o outcome) rate() float64 { return float64(o.deliveries) / o.took.Seconds() }
-
-// send has `workers` worker processes send n rows that are due, and proves by the provider's log that each went once.
-func (s *stage) send(n, workers int, settings map[string]string) outcome {
-	s.skipLog()
-	var begun time.Time
-	before := s.transactions()
-	s.one(&begun, "SELECT clock_timestamp()")
-	var stops []func()
-	for range workers {
-		stops = append(stops, s.start("worker", nil, settings))
+	for _, sql := range []string{"VACUUM (ANALYZE)", "CHECKPOINT"} {
+		_, err := s.own.Exec(context.Background(), sql)
+		must(s.b, err)
 	}
-	s.awaitSent(time.Duration(n)*50*time.Millisecond + time.Minute)
-	for _, stop := range stops {
-		stop()
-	}
-	o := outcome{deliveries: n}
-	var seconds float64
-	s.one(&seconds, "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM delivery_attempts WHERE started_at >= $1", begun)
-	o.took = time.Duration(seconds * float64(time.Second))
-	o.commits = float64(s.transactions()-before) / float64(n)
-	s.onceEach(n)
-	return o
-}
-
-// awaitSent waits until nothing is queued or under way.
-func (s *stage) awaitSent(most time.Duration) {
-	s.await("every row to be sent", most, func() bool {
-		var left bool
-		s.one(&left, "SELECT EXISTS (SELECT 1 FROM deliveries WHERE state IN ('queued', 'sending'))")
-		return !left
-	})
-}
-
-// transactions is how many transactions have written something so far, on the whole server: each takes one number.
-func (s *stage) transactions() (n int) {
-	s.one(&n, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-	return n
 }
 
 // skipLog leaves out what the provider's log holds so far.

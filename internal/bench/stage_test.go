@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +30,7 @@ type stage struct {
 	redisURL string
 	redis    *redis.Client
 	own      *pgxpool.Pool // the database's owner: looks, and puts rows back
+	patients int           // made so far, for their record numbers
 	logEnd   int64         // how much of the provider's log was read
 	nudging  atomic.Bool   // whether an approval tells the queue at once
 }
@@ -69,18 +66,8 @@ func open(b *testing.B) *stage {
 		s.env[name] = value
 	}
 	s.env["SENTRY_DSN"] = ""
-	s.faults(`{"sendgrid":[{"kind":"lost","probability":1}],"twilio":[{"kind":"lost","probability":1}]}`) // reports are a measure of their own
+	s.quietProvider()
 	return s
-}
-
-// build makes the programs from this tree, so that what is measured is what is here.
-func build(b *testing.B) string {
-	dir := b.TempDir()
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", dir+string(filepath.Separator), "countersign/cmd/web", "countersign/cmd/worker", "countersign/cmd/countersign")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("build: %v\n%s", err, out)
-	}
-	return dir
 }
 
 func settings(b *testing.B, outside string) map[string]string {
@@ -93,36 +80,6 @@ func settings(b *testing.B, outside string) map[string]string {
 		all[name] = value
 	}
 	return all
-}
-
-// start runs a program until the returned function has stopped it, with its log in a file; the benchmark's end stops it too.
-func (s *stage) start(program string, args []string, more map[string]string) (stop func()) {
-	cmd := exec.Command(filepath.Join(s.bin, program), args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
-	for _, set := range []map[string]string{s.env, more} {
-		for name, value := range set {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
-	log, err := os.CreateTemp(s.bin, program+"-*.log")
-	must(s.b, err)
-	cmd.Stdout, cmd.Stderr = log, log
-	must(s.b, cmd.Start())
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		err := cmd.Wait()
-		if _ = log.Close(); err != nil {
-			text, _ := os.ReadFile(log.Name())
-			s.b.Errorf("%s ended by %v\n%s", program, err, text[max(0, len(text)-2000):])
-		}
-	}
-	s.b.Cleanup(stop)
-	return stop
 }
 
 func (s *stage) awaitReady(address string) {
@@ -144,6 +101,14 @@ func (s *stage) await(what string, most time.Duration, so func() bool) {
 			s.b.Fatalf("waited %s for %s", most, what)
 		}
 	}
+}
+
+// noReports is a provider that tells nothing: reports are a measure of their own.
+const noReports = `{"kind":"lost","probability":1}`
+
+// quietProvider lets the provider accept at once and tell nothing.
+func (s *stage) quietProvider() {
+	s.faults(`{"sendgrid":[` + noReports + `],"twilio":[` + noReports + `]}`)
 }
 
 func (s *stage) faults(body string) {

@@ -23,6 +23,13 @@ func against(what string, rate float64, name string, limit, goal float64) row {
 		goal: fmt.Sprintf("at least %.2g", goal), met: rate/limit >= goal}
 }
 
+// beside compares without a goal.
+func beside(what string, rate float64, name string, limit float64) row {
+	r := against(what, rate, name, limit, 0)
+	r.goal = ""
+	return r
+}
+
 // info is a line without a goal.
 func info(what, figure, beside string) row { return row{what: what, figure: figure, beside: beside} }
 
