@@ -1,6 +1,7 @@
 # Short names for what people do here. PKG=./internal/clinic and RUN=TestName narrow «make test» and «make bench».
 PKG ?= ./...
 RUN ?=
+LONG ?=
 
 # What «make test» compiles, with progress, while the servers get ready: programs themselves are left to the tests that need them.
 WARM = $(if $(filter ./...,$(PKG)),./internal/...,$(PKG))
@@ -27,8 +28,10 @@ reset: local
 build:
 	go build -trimpath -o bin/ ./cmd/...
 
+# The engine's table, some minutes; LONG=1 makes 100,000 deliveries of it. PKG=./internal/road and others have benches of their own.
 bench: local
-	@bin/local exec -- go test -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem $(PKG)
+	@BENCH_LONG=$(LONG) bin/local exec -durable -- go test -timeout 3h -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem \
+		$(if $(filter ./...,$(PKG)),./internal/bench,$(PKG))
 
 generate:
 	$(TOOL) sqlc generate

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // build makes the programs from this tree, so that what is measured is what is here.
@@ -57,9 +56,4 @@ func (p *program) stop() {
 		text, _ := os.ReadFile(p.log.Name())
 		p.b.Errorf("%s ended by %v\n%s", filepath.Base(p.cmd.Path), err, text[max(0, len(text)-2000):])
 	}
-}
-
-// cpu is how much processor time a stopped program took.
-func (p *program) cpu() time.Duration {
-	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }

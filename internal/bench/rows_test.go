@@ -10,17 +10,21 @@ import (
 	"sync/atomic"
 
 	"github.com/google/uuid"
-
-	"countersign/internal/clinic"
 )
 
 // hands is how many people the preparing deeds are shared among.
 const hands = 8
 
-// prepare takes n messages to the doctor's table by doing the deeds, every fifth for a text, and returns their ids in
-// order. Each hand has a patient of its own.
-func (s *stage) prepare(n int) []uuid.UUID {
-	ids := make([]uuid.UUID, n)
+// submitted is a message on the doctor's table, as the doctor read it.
+type submitted struct {
+	id      uuid.UUID
+	version int
+}
+
+// prepare takes n messages to the doctor's table by doing the deeds, every fifth for a text. Each hand has a patient of
+// its own.
+func (s *stage) prepare(n int) []submitted {
+	all := make([]submitted, n)
 	patients := make([]uuid.UUID, hands)
 	for i := range patients {
 		s.patients++
@@ -33,9 +37,9 @@ func (s *stage) prepare(n int) []uuid.UUID {
 		}
 		id := s.Submitted(s.b, patients[hand], channel)
 		s.Answer(s.b, s.Doctor, id)
-		ids[i] = id
+		all[i] = submitted{id, s.Show(s.b, s.Doctor, id).Message.Version}
 	})
-	return ids
+	return all
 }
 
 // share has the hands do n things; the first that fails ends the benchmark.
@@ -55,23 +59,14 @@ func (s *stage) share(n int, do func(hand, i int)) {
 	}
 }
 
-func (s *stage) approve(id uuid.UUID) error {
-	const version = 3 // by hand, submitted: each a step from the first
-	err := s.Clinic.ReviewApprove(context.Background(), s.Doctor, id, version, nil)
-	if clinic.KindOf(err) == clinic.Conflict {
-		v, showErr := s.Clinic.DraftShow(context.Background(), s.Doctor, id)
-		if showErr != nil {
-			return showErr
-		}
-		err = s.Clinic.ReviewApprove(context.Background(), s.Doctor, id, v.Message.Version, nil)
-	}
-	return err
+func (s *stage) approve(m submitted) error {
+	return s.Clinic.ReviewApprove(context.Background(), s.Doctor, m.id, m.version, nil)
 }
 
 // approveAll signs them, so that their notices are due at once.
-func (s *stage) approveAll(ids []uuid.UUID) {
-	s.share(len(ids), func(_, i int) {
-		if err := s.approve(ids[i]); err != nil {
+func (s *stage) approveAll(messages []submitted) {
+	s.share(len(messages), func(_, i int) {
+		if err := s.approve(messages[i]); err != nil {
 			s.b.Errorf("approve: %v", err)
 		}
 	})
@@ -84,6 +79,7 @@ func (s *stage) putBack(n int) { s.rewind(n, "queued", ", provider = '', provide
 
 // rewind sets the first n rows to a state that they were in before.
 func (s *stage) rewind(n int, state, more string) {
+	s.tidy()
 	ctx := context.Background()
 	tx, err := s.own.Begin(ctx)
 	must(s.b, err)
@@ -96,7 +92,6 @@ func (s *stage) rewind(n int, state, more string) {
 	if int(tag.RowsAffected()) != n {
 		s.b.Fatalf("%d rows were put back, not %d", tag.RowsAffected(), n)
 	}
-	s.tidy()
 }
 
 // tidy is what autovacuum and the checkpointer would have done by now.
@@ -114,10 +109,14 @@ func (s *stage) skipLog() { s.eachAccepted(func(string) {}) }
 func (s *stage) onceEach(n int) {
 	times := map[string]int{}
 	s.eachAccepted(func(delivery string) { times[delivery]++ })
+	var doubled []string
 	for delivery, count := range times {
 		if count != 1 {
-			s.b.Errorf("delivery %s was accepted %d times", delivery, count)
+			doubled = append(doubled, delivery)
 		}
+	}
+	if len(doubled) > 0 {
+		s.b.Errorf("%d deliveries were accepted more than once, %s among them", len(doubled), doubled[0])
 	}
 	if len(times) != n {
 		s.b.Errorf("%d deliveries were accepted, not %d", len(times), n)

@@ -17,7 +17,6 @@ type outcome struct {
 	took         time.Duration    // from the first claim to the last acceptance
 	transactions float64          // per delivery, of those that wrote something
 	queries      map[string]query // by sqlc's name
-	cpu          time.Duration    // of the workers
 }
 
 // query is one statement's share: round trips per delivery, and how long one took.
@@ -32,31 +31,47 @@ func (o outcome) roundTrips() (n float64) {
 	return n
 }
 
-// send has as many worker processes send n rows that are due, and proves by the provider's log that each went once.
-func (s *stage) send(n, workers int, settings map[string]string) outcome {
-	s.skipLog()
-	var begun time.Time
-	before := s.transactions()
-	s.one(&begun, "SELECT clock_timestamp()")
-	var all []*program
-	var ports []int
+// crew is some worker processes under way.
+type crew struct {
+	s       *stage
+	workers []*program
+	ports   []int
+}
+
+func (s *stage) crew(workers int, settings map[string]string) *crew {
+	c := &crew{s: s}
 	for range workers {
-		more := maps.Clone(settings)
-		if more == nil {
-			more = map[string]string{}
-		}
-		ports = append(ports, freePort(s.b))
-		more["WORKER_PORT"] = fmt.Sprint(ports[len(ports)-1])
-		all = append(all, s.start("worker", nil, more))
+		port := freePort(s.b)
+		more := map[string]string{"WORKER_PORT": fmt.Sprint(port)}
+		maps.Copy(more, settings)
+		c.workers, c.ports = append(c.workers, s.start("worker", nil, more)), append(c.ports, port)
 	}
-	s.awaitSent(time.Duration(n)*100*time.Millisecond + time.Minute)
-	o := outcome{deliveries: n, queries: map[string]query{}}
-	o.transactions = float64(s.transactions()-before) / float64(n)
-	for i, worker := range all {
-		s.readQueries(ports[i], o.queries)
+	for _, port := range c.ports {
+		s.awaitReady(fmt.Sprintf("http://localhost:%d/readyz", port))
+	}
+	return c
+}
+
+func (c *crew) stop() {
+	for _, worker := range c.workers {
 		worker.stop()
-		o.cpu += worker.cpu()
 	}
+}
+
+// send puts n rows back, has the crew send them, and proves by the provider's log that each went once.
+func (c *crew) send(n int) outcome {
+	s := c.s
+	s.awaitSent(time.Minute) // what was due before
+	s.skipLog()
+	o := outcome{deliveries: n, queries: map[string]query{}}
+	c.readQueries(o.queries, -1)
+	var begun time.Time
+	s.one(&begun, "SELECT clock_timestamp()")
+	s.putBack(n)
+	before := s.transactions()
+	s.awaitSent(time.Duration(n)*100*time.Millisecond + time.Minute)
+	o.transactions = float64(s.transactions()-before) / float64(n)
+	c.readQueries(o.queries, 1)
 	var seconds float64
 	s.one(&seconds, "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM delivery_attempts WHERE started_at >= $1", begun)
 	o.took = time.Duration(seconds * float64(time.Second))
@@ -79,8 +94,14 @@ func (s *stage) transactions() (n int) {
 	return n
 }
 
-// readQueries adds up what a worker's /metrics say about its statements.
-func (s *stage) readQueries(port int, into map[string]query) {
+// readQueries adds to what is known what the workers' /metrics say about their statements so far; sign takes it away.
+func (c *crew) readQueries(into map[string]query, sign float64) {
+	for _, port := range c.ports {
+		c.s.readQueries(port, into, sign)
+	}
+}
+
+func (s *stage) readQueries(port int, into map[string]query, sign float64) {
 	req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://localhost:%d/metrics", port), nil)
 	must(s.b, err)
 	req.Header.Set("Authorization", "Bearer "+s.env["METRICS_TOKEN"])
@@ -96,9 +117,9 @@ func (s *stage) readQueries(port int, into map[string]query) {
 		q := into[name]
 		switch figure {
 		case "countersign_db_query_seconds_count":
-			q.times += n
+			q.times += sign * n
 		case "countersign_db_query_seconds_sum":
-			q.seconds += n
+			q.seconds += sign * n
 		default:
 			continue
 		}

@@ -23,8 +23,9 @@ func (s *stage) sharing() []row {
 	var rows []row
 	for _, workers := range []int{1, 2, 4} {
 		n := workers * int(8*most)
-		s.putBack(n)
-		rate[workers] = s.send(n, workers, settings).rate()
+		c := s.crew(workers, settings)
+		rate[workers] = c.send(n).rate()
+		c.stop()
 		what := fmt.Sprintf("%d workers of %d tasks, provider answers in %s, %d rows", workers, tasks, slowAnswer, n)
 		switch workers {
 		case 1:
