@@ -81,7 +81,8 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	return clinic.Open(ctx, clinic.Config{
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
 		Times: clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
-			LookupGrace: t.LookupGrace, DraftLease: t.DraftLease, Proof: proofTime},
+			LookupGrace: t.LookupGrace, LookupAgain: t.LookupAgain, LookupUntil: t.LookupUntil, BreakerPause: t.BreakerPause,
+			DraftLease: t.DraftLease, Proof: proofTime},
 		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(),
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
@@ -95,13 +96,17 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 				a.log.DebugContext(ctx, "announcement failed; pages ask by themselves")
 			}
 		},
+		Alarm: func(ctx context.Context, code string) {
+			a.log.ErrorContext(ctx, "alarm", "code", code)
+			logging.Capture(logging.WithTags(ctx, map[string]string{"code": code}), alarm(code))
+		},
 	})
 }
 
 func (a *App) openProviders() (err error) {
 	cfg, timeout := a.cfg, a.cfg.Times.ProviderTimeout
 	a.sendgrid, err = sendgrid.New(sendgrid.Config{BaseURL: cfg.SendGrid.BaseURL, APIKey: cfg.SendGrid.APIKey.Reveal(), From: cfg.Mail.From,
-		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout})
+		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout, Activity: cfg.SendGrid.Activity})
 	if err != nil {
 		return err
 	}
@@ -113,6 +118,14 @@ func (a *App) openProviders() (err error) {
 	a.openai, err = openai.New(openai.Config{BaseURL: cfg.OpenAI.BaseURL, APIKey: cfg.OpenAI.APIKey.Reveal(), Model: cfg.OpenAI.Model})
 	return err
 }
+
+// alarm is a code as an error, for the error reporter.
+type alarm string
+
+func (a alarm) Error() string { return string(a) }
+
+// SafeError tells the error reporter that the text may leave the house.
+func (a alarm) SafeError() string { return string(a) }
 
 // Clinic is the open house's domain, for commands that do deeds.
 func (a *App) Clinic() *clinic.Clinic { return a.clinic }

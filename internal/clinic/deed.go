@@ -88,6 +88,10 @@ const (
 	DeliveryResend    Deed = "delivery.resend"
 	DeliveryMarkSent  Deed = "delivery.mark-sent"
 
+	StatusShow   Deed = "status.show"
+	BreakerOpen  Deed = "breaker.open"
+	BreakerClose Deed = "breaker.close"
+
 	SettingsShow Deed = "settings.show"
 	SettingsEdit Deed = "settings.edit"
 
@@ -154,6 +158,9 @@ var policy = map[Deed]rule{
 	DeliveryReceive: {RoleProvider: Everything},
 	DeliveryResend:  writers, DeliveryMarkSent: writers,
 
+	StatusShow:  {Admin: Everything, Ops: Everything},
+	BreakerOpen: {Admin: Everything}, BreakerClose: {Admin: Everything},
+
 	SettingsShow: {Doctor: Own}, SettingsEdit: {Doctor: Own},
 
 	PageProve: patient, PageRead: patient, PageAcknowledge: patient, PageStop: patient,
@@ -169,7 +176,7 @@ var policy = map[Deed]rule{
 // a live refresh of an open page is none for as long as a session can last.
 var views = map[Deed]bool{
 	WorklistShow: true, PatientList: true, PatientShow: true, BriefNew: true, BriefShow: true, DraftShow: true, DraftCheck: true, DraftDiff: true,
-	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, QueueView: true, PageRead: true,
+	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, StatusShow: true, QueueView: true, PageRead: true,
 }
 
 // ActorKind tells people from machines on the ledger.

@@ -182,6 +182,9 @@ func machineActs(w *clinictest.World) []act {
 			_, err := c.StaffPut(ctx, a, clinic.StaffForm{ClinicID: a.ClinicID, Role: clinic.Admin, Name: "Me", Issuer: "i", Subject: "s"})
 			return err
 		}},
+		{"StatusShow", clinic.StatusShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StatusShow(ctx, a); return err }},
+		{"BreakerOpen", clinic.BreakerOpen, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.BreakerOpen(ctx, a, "sms", 0) }},
+		{"BreakerClose", clinic.BreakerClose, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.BreakerClose(ctx, a, "sms", 0) }},
 		{"QueueView", clinic.QueueView, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.QueueView(ctx, a) }},
 		{"QueueOperate", clinic.QueueOperate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.QueueOperate(ctx, a, "POST /api/queues/deliver:pause")

@@ -30,6 +30,10 @@ const (
 	backoffFirst = 5 * time.Second
 	backoffMost  = 10 * time.Minute
 	sweepMost    = 100
+	receiveMost  = 200 // reports in one transaction
+
+	breakerMost      = 5 // failures in a row that open a channel's breaker
+	breakerPauseMost = 10 * time.Minute
 )
 
 // dailyDrafts and dailyStop: how many drafts a person may ask for in a day, and the cost in micro-dollars at which

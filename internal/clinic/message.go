@@ -159,7 +159,7 @@ func (t *tx) cancelNotice(ctx context.Context, message uuid.UUID) error {
 	if d.State != "queued" || d.Resends > 0 {
 		return refuse(Conflict, "too_late", "The notice is already on its way, so this cannot be undone. You can withdraw the message: its page will then say so.")
 	}
-	return t.moveDelivery(ctx, d, move{to: "cancelled", code: d.ErrorClass})
+	return t.moveDelivery(ctx, &d, move{to: "cancelled", code: d.ErrorClass})
 }
 
 // MessageWithdraw stops a message for good: before the claim the notice is cancelled, after it the page says withdrawn.

@@ -117,7 +117,7 @@ func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
 		return err
 	}
 	for _, r := range rows {
-		var d struct{ To, Code string }
+		var d struct{ From, To, Code string }
 		if err := json.Unmarshal(r.Detail, &d); err != nil {
 			return err
 		}
@@ -127,6 +127,9 @@ func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
 		}
 		if d.Code != "" && deliveryLevel(d.To) == "stop" || d.To == "queued" && d.Code != "" {
 			s.Detail = Text(codeWords(d.Code))
+		}
+		if after := afterAllWords(d.From, d.To); after != "" {
+			s.Detail = Text(strings.TrimSpace(after + " " + s.Detail.Reveal()))
 		}
 		if deliveryLevel(d.To) == "stop" {
 			s.Level = "stop"

@@ -138,7 +138,7 @@ func (t *tx) foldPage(ctx context.Context, pg db.PageByTokenRow, seen string) er
 	if err != nil {
 		return err
 	}
-	if err := t.foldInto(ctx, d.ID, Receipt{State: seen}); err != nil {
+	if err := t.foldInto(ctx, &d, Receipt{State: seen}); err != nil {
 		return err
 	}
 	if d.ContactID == nil {

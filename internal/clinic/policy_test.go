@@ -81,6 +81,9 @@ staff.put         operator
 staff.list        operator
 staff.disable     operator
 team.join         operator
+status.show       admin ops
+breaker.open      admin
+breaker.close     admin
 queue.view        admin ops
 queue.operate     admin`
 

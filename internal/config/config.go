@@ -71,6 +71,7 @@ type SendGrid struct {
 	BaseURL    string `env:"BASE_URL" envDefault:"https://api.sendgrid.com"`
 	APIKey     Secret `env:"API_KEY"`
 	WebhookKey string `env:"WEBHOOK_KEY"` // base64 of an ECDSA public key in DER
+	Activity   bool   `env:"ACTIVITY"`    // the account has the Email Activity API, so what is unknown can be looked up
 }
 
 // Mail is who e-mail comes from.
@@ -107,6 +108,9 @@ type Times struct {
 	NudgeTimeout    time.Duration `env:"NUDGE_TIMEOUT" envDefault:"300ms"`  // the best-effort enqueue after a commit
 	ReconcileEvery  time.Duration `env:"RECONCILE_EVERY" envDefault:"15s"`  // between two looks for expired leases, and at what is unknown
 	LookupGrace     time.Duration `env:"LOOKUP_GRACE" envDefault:"15m"`     // how long evidence may take before a person is asked
+	LookupAgain     time.Duration `env:"LOOKUP_AGAIN" envDefault:"5m"`      // between two look-ups of what needs a person
+	LookupUntil     time.Duration `env:"LOOKUP_UNTIL" envDefault:"24h"`     // how long what needs a person is looked up
+	BreakerPause    time.Duration `env:"BREAKER_PAUSE" envDefault:"30s"`    // how long a channel that failed is left alone before one notice tries it
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

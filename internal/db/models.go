@@ -70,6 +70,19 @@ type AuditPending struct {
 	At       time.Time
 }
 
+type Breaker struct {
+	Channel   string
+	State     string
+	Failures  int32
+	Openings  int32
+	Code      string
+	RetryAt   *time.Time
+	Probe     *uuid.UUID
+	ChangedBy *uuid.UUID
+	ChangedAt time.Time
+	Rev       int32
+}
+
 type Brief struct {
 	MessageID      uuid.UUID
 	ClinicID       uuid.UUID

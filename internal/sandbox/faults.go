@@ -22,6 +22,8 @@ import (
 //	500, 503             an error page                                 no, unless accept is true
 //	429                  with Retry-After: retry_after seconds (1)     no
 //	401                  as if the key were wrong                      no
+//	403                  as if the account might not send              no
+//	302                  sent elsewhere, as a proxy in between would   no
 //	unreadable-2xx       2xx with a body and headers that say nothing  yes
 //	lost                 webhooks: the event never reaches the app     yes
 //	twice                webhooks: each event is told two times        yes
@@ -51,7 +53,7 @@ const (
 var faultKinds = map[string]faultClass{
 	"refuse": requestFault, "reset-before-headers": requestFault, "reset-after-headers": requestFault,
 	"timeout": requestFault, "slow": requestFault, "500": requestFault, "503": requestFault, "429": requestFault,
-	"401": requestFault, "unreadable-2xx": requestFault,
+	"401": requestFault, "403": requestFault, "302": requestFault, "unreadable-2xx": requestFault,
 	"lost": webhookFault, "twice": webhookFault, "shuffled": webhookFault,
 	"bad-json": modelFault, "refusal": modelFault, "truncated": modelFault,
 }

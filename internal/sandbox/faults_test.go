@@ -28,6 +28,7 @@ func TestFaultsOfRequests(t *testing.T) {
 		`"503"`:                            {503, 0},
 		`"429","retry_after":7`:            {429, 0},
 		`"401"`:                            {401, 0},
+		`"403"`:                            {403, 0},
 		`"unreadable-2xx"`:                 {202, 1},
 	} {
 		t.Run(fault, func(t *testing.T) {
@@ -54,11 +55,20 @@ func TestFaultsOfRequests(t *testing.T) {
 	}
 }
 
+func TestFaultThatSendsElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(`{"sendgrid":[{"probability":1,"kind":"302"}]}`)
+	if resp, _ := w.do(http.MethodPost, "/v3/mail/send", "application/json", "{}"); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") == "" || len(w.log()) != 0 {
+		t.Errorf("%d to %q", resp.StatusCode, resp.Header.Get("Location"))
+	}
+}
+
 func TestFaultyTwilioSpeaksTwilio(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	service := w.twilio(w.settings["TWILIO_AUTH_TOKEN"])
-	for kind, code := range map[string]string{"429": "20429", "500": "20500", "503": "20503", "401": "20003"} {
+	for kind, code := range map[string]string{"429": "20429", "500": "20500", "503": "20503", "401": "20003", "403": "20006"} {
 		w.faults(`{"twilio":[{"kind":"` + kind + `","probability":1}]}`)
 		if _, err := service.CreateMessage(w.smsParams("+15551230100", "d-1")); err == nil || !strings.Contains(err.Error(), code) {
 			t.Errorf("%s: %v", kind, err)

@@ -31,6 +31,7 @@ type Options struct {
 	ModelDelay    time.Duration // between two words of the model; 0 means 15 ms, negative means none
 	CallbackDelay time.Duration // before each webhook; 0 means 400 ms, negative means none
 	LateDelay     time.Duration // for the inbox's "late" button; 0 means 30 s, negative means none
+	ActivityDelay time.Duration // until a mail shows in SendGrid's Email Activity; 0 means 30 s, negative means none
 }
 
 // Sandbox is the played world. Make one with Open; it is safe for concurrent use.
@@ -41,6 +42,7 @@ type Sandbox struct {
 	faults    *faultBoard
 	calls     *caller
 	envelopes *envelopeStore
+	activity  activityMeter
 	pages     *pages
 	handler   http.Handler
 }
@@ -89,6 +91,7 @@ func (o Options) withDefaults() Options {
 	o.ModelDelay = delayOr(o.ModelDelay, 15*time.Millisecond)
 	o.CallbackDelay = delayOr(o.CallbackDelay, 400*time.Millisecond)
 	o.LateDelay = delayOr(o.LateDelay, 30*time.Second)
+	o.ActivityDelay = delayOr(o.ActivityDelay, 30*time.Second)
 	return o
 }
 
@@ -136,6 +139,7 @@ func (s *Sandbox) routes() http.Handler {
 	mux := http.NewServeMux()
 	account := "/2010-04-01/Accounts/{account}/"
 	mux.Handle("POST /v3/mail/send", s.faulty(sendgrid, s.mailSend))
+	mux.Handle("GET /v3/messages", s.faulty(sendgrid, s.mailActivity))
 	mux.Handle("POST "+account+"Messages.json", s.faulty(twilio, s.messageCreate))
 	mux.Handle("GET "+account+"Messages.json", s.faulty(twilio, s.messageList))
 	mux.Handle("GET "+account+"Messages/{message}", s.faulty(twilio, s.messageShow))

@@ -42,9 +42,14 @@ func newMailEvent(e Entry, name string) mailEvent {
 	event["timestamp"] = time.Now().Unix()
 	event["event"] = name
 	event["sg_event_id"] = randomText(16)
-	event["sg_message_id"] = e.ID + ".recvd-5d7f9b6c4-abcde-1-" + strconv.FormatInt(e.Time.Unix(), 16) + "-1.0"
+	event["sg_message_id"] = mailID(e)
 	event["smtp-id"] = "<" + requestID + "@geopod-ismtpd-1>"
 	return event
+}
+
+// mailID is a mail's whole id, of which the answer's X-Message-Id is the first part.
+func mailID(e Entry) string {
+	return e.ID + ".recvd-5d7f9b6c4-abcde-1-" + strconv.FormatInt(e.Time.Unix(), 16) + "-1.0"
 }
 
 // tellMailEvents tells the app, in the background, what becomes of an accepted mail: one post per event, in order,

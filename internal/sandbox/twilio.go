@@ -19,6 +19,7 @@ var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 // twilioErrors are the codes the sandbox can answer, with their words.
 var twilioErrors = map[int]string{
 	20003: "Authenticate",
+	20006: "Access Denied",
 	20404: "The requested resource was not found",
 	20429: "Too Many Requests",
 	20500: "An internal server error has occurred",

@@ -22,6 +22,8 @@ const (
 
 	saidResent     flash = "resent"
 	saidMarkedSent flash = "marked-sent"
+	saidPaused     flash = "paused"
+	saidResumed    flash = "resumed"
 )
 
 func (f flash) sentence() string {
@@ -50,6 +52,10 @@ func (f flash) sentence() string {
 		return "The notice goes out again."
 	case saidMarkedSent:
 		return "Recorded as sent, on your word."
+	case saidPaused:
+		return "Paused. What is signed is kept and waits."
+	case saidResumed:
+		return "Resumed. What waited goes out now."
 	default:
 		return ""
 	}

@@ -16,6 +16,7 @@ func (s *Server) functions() template.FuncMap {
 		"field": newField, "area": newField,
 		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "dated": t.dated, "iso": t.iso,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
+		"channelName": channelName, "channelIcon": channelIcon,
 		"none": none, "plural": plural, "join": strings.Join, "seq": seq,
 		"add": func(a, b int) int { return a + b },
 		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
@@ -39,6 +40,15 @@ func none(text string) bool {
 		return true
 	}
 	return false
+}
+
+// channelName is a channel as people say it.
+func channelName(channel string) string {
+	return map[string]string{"email": "e-mail", "sms": "SMS"}[channel]
+}
+
+func channelIcon(channel string) string {
+	return map[string]string{"email": "mail", "sms": "message-square"}[channel]
 }
 
 func plural(n int, one, many string) string {

@@ -61,6 +61,10 @@ func (s *Server) routesOfPeople() []route {
 		{post, "/settings", doorStaff, clinic.SettingsEdit, s.settingsEdit},
 		{post, pathPreview, doorStaff, clinic.SettingsShow, s.settingsPreview},
 
+		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
+		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
+		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},
+
 		{get, pathEvents, doorStaff, clinic.MessageShow, s.eventsStream},
 	}
 }

@@ -21,6 +21,7 @@ const (
 	pageDiff        name = "draft/diff"
 	pageReview      name = "review/show"
 	pageMessage     name = "message/show"
+	pageStatus      name = "status/show"
 	pageSettings    name = "settings/show"
 	pageAsk         name = "page/ask"
 	pageRead        name = "page/read"
@@ -42,6 +43,7 @@ const (
 	partSaved    name = "draft/_saved"
 	partReview   name = "review/_panel"
 	partTimeline name = "message/_live"
+	partStatus   name = "status/_live"
 	partPreview  name = "settings/_preview"
 	partError    name = "_error"
 )
@@ -61,7 +63,7 @@ func layoutOf(page name) name {
 func allScreens() []screen {
 	var all []screen
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
-		pageDraft, pageDiff, pageReview, pageMessage, pageSettings, pageAsk, pageRead, pageStop, pageStopped, pageEnded,
+		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageSettings, pageAsk, pageRead, pageStop, pageStopped, pageEnded,
 		pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
@@ -69,6 +71,6 @@ func allScreens() []screen {
 }
 
 func allParts() []name {
-	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
+	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline, partStatus,
 		partPreview, partError}
 }

@@ -53,8 +53,8 @@ const (
 // maxAnswer is the most that is read of an answer, in bytes; the rest is dropped.
 const maxAnswer = 1 << 20
 
-// maxRetryAfter bounds what a provider may ask us to wait.
-const maxRetryAfter = time.Hour
+// MaxRetryAfter bounds what a provider may ask us to wait.
+const MaxRetryAfter = time.Hour
 
 // keptConns is how many connections to a provider stay open for the next attempt: as many as a worker may have attempts
 // under way, so that none is opened and closed for each.
@@ -145,9 +145,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	wait := time.Duration(0)
 	if seconds, err := strconv.Atoi(text); err == nil {
-		wait = time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
+		wait = time.Duration(min(max(seconds, 0), int(MaxRetryAfter/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(text); err == nil {
 		wait = at.Sub(now)
 	}
-	return min(max(wait, 0), maxRetryAfter)
+	return min(max(wait, 0), MaxRetryAfter)
 }
