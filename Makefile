@@ -1,6 +1,7 @@
 # Short names for what people do here. PKG=./internal/clinic and RUN=TestName narrow «make test» and «make bench».
 PKG ?= ./...
 RUN ?=
+LONG ?=
 
 # What «make chaos» may be told: for how long the faults last, and which schedule of them. BREAK seeds a fault into the product.
 FOR ?= 60s
@@ -32,8 +33,10 @@ reset: local
 build:
 	go build -trimpath -o bin/ ./cmd/...
 
+# The engine's table, some minutes; LONG=1 makes 100,000 deliveries of it. PKG=./internal/road and others have benches of their own.
 bench: local
-	@bin/local exec -- go test -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem $(PKG)
+	@BENCH_LONG=$(LONG) bin/local exec -durable -- go test -timeout 3h -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem \
+		$(if $(filter ./...,$(PKG)),./internal/bench,$(PKG))
 
 chaos: local
 	@bin/local build -o bin/ ./cmd/web ./cmd/worker ./cmd/countersign

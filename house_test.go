@@ -29,6 +29,7 @@ var doors = map[string][]string{
 
 	"app": {".", "blob", "clinic", "config", "fence", "identity", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
 		"web", "worker"},
+	"bench":      {},
 	"chaos":      {"clinic", "local", "seal"},
 	"check":      {},
 	"clinic":     {"check", "db", "drafting", "faultpoint", "seal"},
@@ -63,6 +64,7 @@ var (
 		".":      {"clinic", "config", "seal"}, // the road, from the front door
 		"app":    {"check"},                    // the demo clinic passes the checks
 		"crash":  {"clinic", "worker"},         // actors and answers in our words; the queue, to put tasks on
+		"bench":  {"clinic", "worker"},         // prepares by deeds, and nudges as web does
 		"docs":   {"config"},                   // the documents are held to the code
 		"openai": {"drafting"},                 // a real prompt
 		"road":   {"check", "clinic", "config", "seal"},

@@ -58,7 +58,7 @@ var ourCodes = map[string]string{
 	"contact_changed": "The patient's address was changed after signing. It has to be signed again for the new address.",
 	"seal":            "What was signed does not match what is stored. " + tell,
 	"withdrawn":       "The message was withdrawn.",
-	"expired":         "It could not be sent in time. Call the patient, or write a new message.",
+	"expired":         "It could not be sent in time. Its doctor decides what to do.",
 	"no_provider":     "No provider is set up for this channel. " + tell,
 	"other":           "The provider gave a reason that we cannot show.",
 }

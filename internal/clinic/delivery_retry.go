@@ -33,39 +33,41 @@ type RetryPreview struct {
 	Most bool // there are more than one preview holds
 }
 
-// deadAddress are the codes after which the same address cannot work: it has to be corrected first.
-var deadAddress = []string{"bounce", "dropped", "bad_address", "21211", "21612", "21614", "30005", "30006"}
+// deadAddress are the codes after which the same address would fail again: it has to be another one first.
+var deadAddress = []string{"bad_address", "bounce", "dropped_bounced", "dropped_unsubscribed", "dropped_spam", "21211", "21214", "21217", "21265", "21266",
+	"21401", "21407", "21612", "21614", "21635", "30005", "30006"}
 
 // retryable are the states after which a person may let a further round go: certainly nothing is under way.
 var retryable = []string{"failed", "refused", "undelivered", "expired", "cancelled"}
 
 // retryRefusal is the rule of a further round: the same signed message to the same address, which still is the patient's
-// and takes notices. It says why not, or nothing.
-func retryRefusal(r db.DeliveryPreviewRow) (code, sentence string) {
+// and takes notices.
+func retryRefusal(r db.DeliveryPreviewRow) error {
+	stays := func(code, sentence string) error { return refuse(Conflict, code, sentence) }
 	switch {
 	case r.Superseded:
-		return "moved_on", "It was sent once more already."
+		return stays("moved_on", "It was sent once more already.")
 	case r.MessageStatus == "withdrawn":
-		return "withdrawn", "The message was withdrawn."
+		return stays("withdrawn", "The message was withdrawn.")
 	case !slices.Contains(retryable, r.State):
-		return "moved_on", "It has moved on meanwhile: " + stepTitle(r.State) + "."
+		return stays("moved_on", "It has moved on meanwhile: "+stepTitle(r.State)+".")
 	case r.MessageStatus != "approved" || !r.SameVersion:
-		return "in_review", "The message is not signed any more. It goes out when it is signed again."
+		return stays("in_review", "The message is not signed any more. It goes out when it is signed again.")
 	case r.OpenedAt != nil:
-		return "opened", "The patient has already opened the message."
+		return stays("opened", "The patient has already opened the message.")
 	case r.Consent == "out":
-		return "opted_out", "The patient has opted out of this address."
+		return stays("opted_out", "The patient has opted out of this address.")
 	case r.ContactChanged:
-		return "contact_changed", "The address was changed after signing. The signature is for the old one: take the message back for review and sign it again."
+		return stays("contact_changed", "The address was changed after signing. The signature is for the old one: take the message back for review and sign it again.")
 	case r.ErrorClass == "seal":
-		return "seal", codeWords("seal")
+		return stays("seal", codeWords("seal"))
 	}
 	for _, code := range []string{r.ErrorClass, r.BounceCode} {
 		if slices.Contains(deadAddress, code) {
-			return "bounced", codeWords(code) + " Correct the address on the patient's page, then take the message back for review and sign it again."
+			return stays("bounced", codeWords(code)+" The same address would fail again: put another one on the patient's page, then take the message back and sign it again.")
 		}
 	}
-	return "", ""
+	return nil
 }
 
 // DeliveryPreview says of each of these notices whether a further round can go out, and if not, why. With no ids it looks at
@@ -118,7 +120,9 @@ func (t *tx) retryRows(ctx context.Context, ids []uuid.UUID) ([]RetryRow, error)
 		if b.err != nil {
 			return nil, b.err
 		}
-		_, out[i].Why = retryRefusal(r)
+		if why := retryRefusal(r); why != nil {
+			out[i].Why = Sentence(why)
+		}
 		out[i].Can = out[i].Why == ""
 	}
 	return out, nil
@@ -163,8 +167,8 @@ func (t *tx) mayRetry(ctx context.Context, d db.Delivery, rev int) error {
 	if len(rows) != 1 {
 		return notFound()
 	}
-	if code, sentence := retryRefusal(rows[0]); code != "" {
-		return refuse(Conflict, code, sentence)
+	if why := retryRefusal(rows[0]); why != nil {
+		return why
 	}
 	if int(d.Rev) != rev {
 		return refuse(Conflict, "moved_on", "It has moved on meanwhile: "+stepTitle(d.State)+".")

@@ -31,6 +31,9 @@ func (c *Config) checkStore() (bad Complaints) {
 	if c.MigrateDatabaseURL != c.DatabaseURL {
 		bad = append(bad, c.checkDatabase("MIGRATE_DATABASE_URL", c.MigrateDatabaseURL)...)
 	}
+	if c.DatabaseMaxConns < 2 || c.DatabaseMaxConns > 1000 {
+		bad = append(bad, "DATABASE_MAX_CONNS must be between 2 and 1000.")
+	}
 	redis, err := url.Parse(c.RedisURL.Reveal())
 	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, redis.Scheme) {
 		bad = append(bad, "REDIS_URL must be an address such as redis://localhost:6379/0.")
@@ -204,6 +207,9 @@ func (c *Config) checkRunning() (bad Complaints) {
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		bad = append(bad, "LOG_LEVEL must be debug, info, warn or error.")
+	}
+	if c.WorkerConcurrency < 1 || c.WorkerConcurrency > 256 {
+		bad = append(bad, "WORKER_CONCURRENCY must be between 1 and 256.")
 	}
 	if c.ShutdownTimeout < time.Second || c.ShutdownTimeout > 10*time.Minute {
 		bad = append(bad, "SHUTDOWN_TIMEOUT must be between 1s and 10m.")

@@ -37,8 +37,9 @@ type Config struct {
 	WorkerPort int    `env:"WORKER_PORT"` // where the worker answers health checks; 0: nowhere
 	BaseURL    string `env:"BASE_URL"`    // the public address, without a slash at the end; default http://localhost:PORT
 
-	DatabaseURL        Secret `env:"DATABASE_URL"`         // as the app's role
-	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"` // as the owner; default DatabaseURL
+	DatabaseURL        Secret `env:"DATABASE_URL"`                       // as the app's role
+	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"`               // as the owner; default DatabaseURL
+	DatabaseMaxConns   int    `env:"DATABASE_MAX_CONNS" envDefault:"16"` // the most connections of one process
 	RedisURL           Secret `env:"REDIS_URL"`
 	Keyset             Secret `env:"KEYSET"`   // for seal.OpenKeyring
 	BlobURL            string `env:"BLOB_URL"` // the place outside the database; empty: no restore fence
@@ -55,8 +56,9 @@ type Config struct {
 	MetricsToken Secret `env:"METRICS_TOKEN"` // empty: /metrics answers 404
 	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
 
-	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"` // how long draining may take
-	Times           Times         `envPrefix:"TIME_"`
+	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"16"` // tasks at once of one worker
+	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long draining may take
+	Times             Times         `envPrefix:"TIME_"`
 }
 
 // Access is the Cloudflare Access application that people sign in through.

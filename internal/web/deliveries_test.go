@@ -47,7 +47,7 @@ func TestDeliveryList(t *testing.T) {
 	doctor.wants(doctor.get("/deliveries"), 200, "Nothing is in trouble", `aria-current="page" data-tab="trouble"`)
 	message, delivery := failed(t, s, "21614")
 	got := doctor.get("/deliveries?show=trouble&channel=sms&code=21614&after=nonsense")
-	doctor.wants(got, 200, "Rosa Delgado", "/messages/"+message, "The number is not a mobile number. (1)", `name="pick" value="`+delivery+`"`, `<span class="count">1</span>`,
+	doctor.wants(got, 200, "Rosa Delgado", "/messages/"+message, ">The number is not a mobile number.", `name="pick" value="`+delivery+`"`, `<span class="count">1</span>`,
 		`hx-get="/deliveries/rows?age=any&amp;channel=sms&amp;code=21614&amp;show=trouble"`, `data-live="worklist-`+s.world.ClinicID.String()+`"`)
 	doctor.wants(doctor.get("/deliveries?channel=email"), 200, "No notice matches", "Show the whole list")
 	for show, words := range map[string]string{"unknown": "Everything is known", "way": "Nothing is on its way", "arrived": "No notice matches", "ended": "No notice matches"} {
@@ -99,7 +99,7 @@ func TestDeliveryRetry(t *testing.T) {
 	doctor.wants(doctor.post("/deliveries/preview", "pick", "nonsense"), 400)
 	doctor.wants(doctor.post("/deliveries/preview", "pick", uuid.NewString()), 404)
 	preview := doctor.post("/deliveries/preview", "all", "1", "show", "trouble")
-	doctor.wants(preview, 200, "2 notices can go", "1 notice cannot go", "The number is not a mobile number. Correct the address", first, withdrawn)
+	doctor.wants(preview, 200, "2 notices can go", "1 notice cannot go", "The number is not a mobile number.", "The same address would fail again", first, withdrawn)
 	if n := s.world.Count(t, "SELECT count(*) FROM deliveries"); n != 3 || strings.Contains(preview.Body.String(), `value="`+dead) {
 		t.Errorf("a look wrote %d deliveries, or offers what cannot go", n-3)
 	}

@@ -55,13 +55,17 @@ const maxAnswer = 1 << 20
 // MaxRetryAfter bounds what a provider may ask us to wait.
 const MaxRetryAfter = time.Hour
 
-// NewTransport is a transport for one provider: connect within 5 s, TLS within 5 s, few idle connections.
+// keptConns is how many connections to a provider stay open for the next attempt: as many as a worker may have attempts
+// under way, so that none is opened and closed for each.
+const keptConns = 256
+
+// NewTransport is a transport for one provider: connect within 5 s, TLS within 5 s.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   5 * time.Second,
-		MaxIdleConnsPerHost:   8,
+		MaxIdleConnsPerHost:   keptConns,
 		IdleConnTimeout:       30 * time.Second,
 		ForceAttemptHTTP2:     true,
 		ExpectContinueTimeout: time.Second,
