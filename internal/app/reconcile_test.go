@@ -44,7 +44,7 @@ func stoppedClinic(t *testing.T, listed func(*clinictest.World)) (*clinictest.Wo
 		BlobURL:  "file://" + filepath.Join(t.TempDir(), "blob"),
 		SendGrid: config.SendGrid{BaseURL: provider.URL, APIKey: "SG.sandbox", WebhookKey: base64.StdEncoding.EncodeToString(der)},
 		Mail:     config.Mail{From: "messages@riverside.example"},
-		Twilio:   config.Twilio{BaseURL: provider.URL, AccountSID: "ACsandbox", AuthToken: "sandbox-token", From: "+15550100123"},
+		Twilio:   config.Twilio{BaseURL: provider.URL, AccountSID: "ACsandbox", AuthToken: "0123456789abcdef0123456789abcdef", From: "+15550100123"},
 		Times: config.Times{Lease: 90 * time.Second, ProviderTimeout: 20 * time.Second, StartWindow: 15 * time.Second, Reenqueue: time.Minute,
 			LookupGrace: 15 * time.Minute, DraftLease: 2 * time.Minute}}
 	return w, cfg
@@ -90,7 +90,7 @@ func TestReconcileWhileTimePasses(t *testing.T) {
 		t.Fatalf("%v: %s", err, out.String())
 	}
 	if state(t, w, now) != "unknown" || state(t, w, later) != "unknown" {
-		t.Errorf("one is %s, the other %s", state(t, w, now), state(t, w, later))
+		t.Errorf("one is %s, the other %s: %s", state(t, w, now), state(t, w, later), out.String())
 	}
 	if i, err := w.Clinic.InstanceSee(context.Background()); err != nil || i.HeldAt != nil || i.Generation != 41 || !strings.Contains(out.String(), "generation 41 on") {
 		t.Errorf("%+v, %v: %s", i, err, out.String())

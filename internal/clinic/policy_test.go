@@ -19,6 +19,7 @@ var otherDoors = []string{
 	"SessionOpen", "SessionFind", "SessionEnd", // session_test.go
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
+	"DeliveryCount",                                                 // delivery_count_test.go
 	"InstanceSee", "InstanceTrust", "InstanceDoubt", "InstanceBeat", // instance_test.go
 }
 
