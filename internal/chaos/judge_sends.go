@@ -185,9 +185,8 @@ func i7(a *account) (r Result) {
 		}
 	}
 	for _, act := range a.Memory.Undone {
-		i := slices.IndexFunc(a.notices[act.Subject], func(d Delivery) bool { return d.Version == act.Version })
-		if i < 0 || a.notices[act.Subject][i].State != "cancelled" {
-			r.broken("message %s: version %d was undone, as HTTP said, and its notice is not cancelled", act.Subject, act.Version)
+		if !a.stopped(act) {
+			r.broken("message %s: version %d was undone, as HTTP said, and its notice was not stopped", act.Subject, act.Version)
 		}
 	}
 	for _, act := range a.Memory.Withdrawn {
@@ -223,4 +222,31 @@ func i8(a *account) (r Result) {
 		r.Apart = counted(apart, "row") + " that a person sent again after a first send"
 	}
 	return r
+}
+
+// stopped says whether the last notice of the version that was undone had come to nothing when the undo was committed: by
+// the undo itself, or before it, which is when a message is taken back to be signed again.
+func (a *account) stopped(undone Act) bool {
+	var notice uuid.UUID
+	for _, d := range a.notices[undone.Subject] {
+		if d.Version == undone.Version {
+			notice = d.ID
+		}
+	}
+	path := a.steps[notice]
+	if len(path) == 0 {
+		return false
+	}
+	undos := a.signatures[undone.Subject]
+	i := slices.IndexFunc(undos, func(s Signature) bool { return s.Deed == "message.undo" && s.Committed.After(path[0].Committed) })
+	if i < 0 {
+		return false
+	}
+	state := ""
+	for _, step := range path {
+		if !step.Committed.After(undos[i].Committed) {
+			state = step.To
+		}
+	}
+	return slices.Contains([]string{"cancelled", "failed", "refused", "undelivered", "expired"}, state)
 }

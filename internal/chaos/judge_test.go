@@ -202,9 +202,16 @@ var violations = map[string]struct {
 	"another message's link": {"I6", func(r *record) {
 		r.Accepted[0].Body, r.Deliveries[delivered].Body = r.Deliveries[opened].Body, r.Deliveries[opened].Body
 	}},
-	"a page that is not the letter":    {"I6", func(r *record) { r.Memory.Wrong = []string{"a page that is not the patient's letter"} }},
-	"cancelled and sent":               {"I7", func(r *record) { r.taken(undone) }},
-	"undone and not cancelled":         {"I7", func(r *record) { r.Memory.Undone[0].Subject = id(1, delivered) }},
+	"a page that is not the letter": {"I6", func(r *record) { r.Memory.Wrong = []string{"a page that is not the patient's letter"} }},
+	"cancelled and sent":            {"I7", func(r *record) { r.taken(undone) }},
+	"undone and not cancelled":      {"I7", func(r *record) { r.Memory.Undone[0].Subject = id(1, delivered) }},
+	"undone and sent all the same": {"I7", func(r *record) {
+		for i := range r.Steps {
+			if r.Steps[i].DeliveryID == r.Deliveries[undone].ID && r.Steps[i].To == "cancelled" {
+				r.Steps[i].To = "sending"
+			}
+		}
+	}},
 	"withdrawn and not so":             {"I7", func(r *record) { r.Memory.Withdrawn = []Act{{Subject: id(1, delivered)}} }},
 	"failed and sent":                  {"I8", func(r *record) { r.taken(failed) }},
 	"expired and sent":                 {"I8", func(r *record) { r.Deliveries[delivered].State = "expired" }},
