@@ -59,3 +59,24 @@ func TestQueueBoard(t *testing.T) {
 		t.Error("ops look at the board and do not operate it")
 	}
 }
+
+// The status page: an admin pauses a channel by a click, everybody who may look sees it live, and resumes it.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	admin, ops := newBrowser(t, true), newBrowser(t, true)
+	ops.signIn(h, "kenji-watts")
+	ops.visit(h.web + "/status")
+	ops.page("status")
+	admin.signIn(h, "ruth-ebbing")
+	admin.visit(h.web + "/status")
+	admin.click("form[action='/breakers/sms/open'] button")
+	admin.until("the channel to be paused", func() bool { return strings.Contains(admin.text("body"), "An administrator paused it.") })
+	admin.page("status-paused")
+	ops.until("operations to see it without a reload", func() bool { return strings.Contains(ops.text("#status-live"), "Paused") })
+	if ops.has("form[action^='/breakers/']") {
+		t.Error("operations may turn a channel")
+	}
+	admin.click("form[action='/breakers/sms/close'] button")
+	admin.until("the channel to be resumed", func() bool { return strings.Contains(admin.text("#status-live"), "resumed by Ruth Ebbing") })
+}
