@@ -185,10 +185,13 @@ func (l *load) look(ctx context.Context, e *Evidence) (Screens, error) {
 	s := Screens{Worklist: map[uuid.UUID]bool{}, Pages: map[uuid.UUID]bool{}}
 	eyes := map[uuid.UUID]*person{}
 	for _, h := range l.scene.houses {
-		eyes[h.id] = l.doctors[h][0]
-		status, body, err := eyes[h.id].see(ctx, "/")
-		if err != nil || status != 200 {
-			return s, fmt.Errorf("a worklist answers %d: %w", status, err)
+		eyes[h.id] = newPerson(l.stage.balancer.address, l.public)
+		if err := eyes[h.id].signIn(ctx, l.stage.outside.address, h.doctorAs); err != nil { // a session of before may have ended by now
+			return s, err
+		}
+		body, err := eyes[h.id].read(ctx, "/")
+		if err != nil {
+			return s, fmt.Errorf("a worklist: %w", err)
 		}
 		for _, m := range messageLink.FindAllStringSubmatch(body, -1) {
 			s.Worklist[uuid.MustParse(m[1])] = true
@@ -198,9 +201,9 @@ func (l *load) look(ctx context.Context, e *Evidence) (Screens, error) {
 		if !troubled(d.State) || s.Worklist[d.MessageID] {
 			continue
 		}
-		status, body, err := eyes[d.ClinicID].see(ctx, "/messages/"+d.MessageID.String())
-		if err != nil || status != 200 {
-			return s, fmt.Errorf("a message's page answers %d: %w", status, err)
+		body, err := eyes[d.ClinicID].read(ctx, "/messages/"+d.MessageID.String())
+		if err != nil {
+			return s, fmt.Errorf("a message's page: %w", err)
 		}
 		s.Pages[d.ID] = regexp.MustCompile(`data-state="` + d.State + `"`).MatchString(body)
 	}

@@ -47,6 +47,15 @@ func (p *person) see(ctx context.Context, path string) (status int, body string,
 	return status, body, err
 }
 
+// read is a page for people who are signed in, and nothing else.
+func (p *person) read(ctx context.Context, path string) (string, error) {
+	status, body, err := p.see(ctx, path)
+	if err == nil && (status != http.StatusOK || !strings.Contains(body, "Sign out")) {
+		err = fmt.Errorf("it answers %d, signed in: %v", status, strings.Contains(body, "Sign out"))
+	}
+	return body, err
+}
+
 // ask makes one request. Pages lead on by themselves, forms do not: where they lead is their answer.
 func (p *person) ask(ctx context.Context, method, address string, form url.Values) (status int, body, to string, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))

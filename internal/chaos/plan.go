@@ -61,6 +61,9 @@ var deck = []string{KillWorker, KillWorker, KillWorker, KillWorker, KillWeb, Kil
 // between two faults pass on average.
 const between = 1100 * time.Millisecond
 
+// frozenOver is the longest that a freeze outlasts a lease: who is frozen is hit by nothing else.
+const frozenOver = 30 * time.Second
+
 // Plan is the schedule of faults of a run: the same for the same arguments. The first thing that happens is that the
 // providers begin to lie; the last fault begins before the run ends.
 func Plan(seed uint64, length time.Duration, t Times, workers, webs int) []Fault {
@@ -96,9 +99,9 @@ func (f *Fault) aim(rng *rand.Rand, t Times, workers, webs int) {
 	case KillWeb:
 		f.Target, f.For = rng.IntN(webs), span(200*time.Millisecond, 2*time.Second)
 	case FreezeWorker: // about half of them for longer than a lease
-		f.Target, f.For = rng.IntN(workers), span(t.Lease/3, 2*t.Lease)
+		f.Target, f.For = rng.IntN(workers), span(t.Lease/3, min(2*t.Lease, t.Lease+frozenOver))
 	case FreezeWeb:
-		f.Target, f.For = rng.IntN(webs), span(t.Lease/3, t.Lease)
+		f.Target, f.For = rng.IntN(webs), span(time.Second, min(t.Lease, frozenOver/2))
 	case KillRedis, LoseRedis:
 		f.For = span(200*time.Millisecond, 2*time.Second)
 	case RestartPostgres:

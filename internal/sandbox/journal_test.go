@@ -1,10 +1,12 @@
 package sandbox_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,4 +98,38 @@ func TestLookUpsStayQuick(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second { // it takes a quarter of a second, and without an index a minute
 		t.Errorf("300 look-ups took %s", took)
 	}
+}
+
+// How many mails a second the sandbox takes over HTTP, each of them told twice to an app that answers at once.
+func BenchmarkMailAccepted(b *testing.B) {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer app.Close()
+	s, err := sandbox.Open(sandbox.Options{BaseURL: app.URL, PublicURL: "http://127.0.0.1:9", Dir: b.TempDir(), CallbackDelay: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := httptest.NewServer(s.Handler())
+	defer server.Close()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	body, key := mailBody("rosa@home.example", "d-1"), s.Settings()["SENDGRID_API_KEY"]
+	b.SetParallelism(8)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			req, _ := http.NewRequest(http.MethodPost, server.URL+"/v3/mail/send", bytes.NewReader(body))
+			req.Header.Set("Authorization", "Bearer "+key)
+			req.Header.Set("Content-Type", "application/json")
+			resp, err := client.Do(req)
+			if err != nil || resp.StatusCode != http.StatusAccepted {
+				b.Error("a mail was not taken:", err)
+				return
+			}
+			resp.Body.Close()
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "mails/s")
+	_ = s.Close(b.Context())
 }
