@@ -107,6 +107,16 @@ func TestSeededFaults(t *testing.T) {
 	}
 }
 
+// Two runs that begin at the same moment with the same seed write into folders of their own: their sandboxes would
+// otherwise share one log.
+func TestEvidenceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	parent, first, second := t.TempDir(), &paper{}, &paper{}
+	if err := errors.Join(first.openIn(parent, "seed-6"), second.openIn(parent, "seed-6")); err != nil || first.dir == second.dir {
+		t.Errorf("%v: %q and %q", err, first.dir, second.dir)
+	}
+}
+
 // A run that is broken off stops everything it started, frozen or not, and leaves nothing behind.
 func TestBrokenOff(t *testing.T) {
 	t.Parallel()
