@@ -79,7 +79,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	}
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{
-		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
+		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
 		Times: clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
 			LookupGrace: t.LookupGrace, DraftLease: t.DraftLease, Proof: proofTime},
 		Tracer: a.metrics.Tracer(),

@@ -44,6 +44,7 @@ type Config struct {
 	BaseURL     string // public address, for links in notices and callbacks
 	Model       string // the model whose prices bound a draft before it is asked for
 	Times       Times
+	SignFresh   time.Duration // who signs must have signed in within it; 0: four hours
 	MaxConns    int32
 	Tracer      pgx.QueryTracer
 	Now         func() time.Time
@@ -53,14 +54,15 @@ type Config struct {
 
 // Clinic is the one door to the records.
 type Clinic struct {
-	pool     *pgxpool.Pool
-	keys     *seal.Keyring
-	baseURL  string
-	model    string
-	times    Times
-	now      func() time.Time
-	nudge    func(context.Context, Due)
-	announce func(context.Context, []string)
+	pool      *pgxpool.Pool
+	keys      *seal.Keyring
+	baseURL   string
+	model     string
+	times     Times
+	signFresh time.Duration
+	now       func() time.Time
+	nudge     func(context.Context, Due)
+	announce  func(context.Context, []string)
 }
 
 // Open prepares the pool. It does not wait for Postgres: a process that starts before its database serves 503 and
@@ -80,10 +82,13 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, now: cfg.Now,
+	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, signFresh: cfg.SignFresh, now: cfg.Now,
 		nudge: cfg.Nudge, announce: cfg.Announce}
 	if c.now == nil {
 		c.now = time.Now
+	}
+	if c.signFresh == 0 {
+		c.signFresh = signFresh
 	}
 	if c.times == (Times{}) {
 		c.times = DefaultTimes()
@@ -101,7 +106,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 4
+const SchemaVersion = 9
 
 // Ready says whether Postgres answers and its migrations are at least ours.
 func (c *Clinic) Ready(ctx context.Context) error {

@@ -107,6 +107,7 @@ type DraftView struct {
 	ContactWhy       string
 	CanApprove       bool   // the viewer may sign this one
 	CannotApproveWhy string // or why not
+	SignInAgain      bool   // they may, after a fresh sign-in
 	CanEdit          bool
 }
 
@@ -265,6 +266,7 @@ func (t *tx) viewReview(ctx context.Context, v *DraftView, b *chest, m db.Messag
 	}
 	why := approvable(t.actor, approval{status: m.Status, submitter: r.SubmittedBy, needsDoctor: v.needsDoctor(m.Kind)})
 	v.CanApprove, v.CannotApproveWhy = why == nil, Sentence(why)
+	v.SignInAgain = v.CanApprove && t.fresh() != nil
 	if why == nil {
 		v.CannotApproveWhy = ""
 	}

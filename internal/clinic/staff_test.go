@@ -14,7 +14,7 @@ func TestStaffDisableEndsSessionsAtOnce(t *testing.T) {
 	w := clinictest.New(t)
 	n := w.Neighbour(t)
 	who := person(w.Staff)
-	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who)
+	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who, "")
 	must(t, err)
 	wantKind(t, w.Clinic.StaffDisable(ctx, n.Operator, w.Staff.ID), clinic.NotFound, "by the operator of another clinic")
 	_, err = w.Clinic.SessionFind(ctx, nobody, cookie, who, true)

@@ -22,6 +22,7 @@ const (
 
 	saidResent     flash = "resent"
 	saidMarkedSent flash = "marked-sent"
+	saidEnded      flash = "ended"
 )
 
 func (f flash) sentence() string {
@@ -50,6 +51,8 @@ func (f flash) sentence() string {
 		return "The notice goes out again."
 	case saidMarkedSent:
 		return "Recorded as sent, on your word."
+	case saidEnded:
+		return "Ended. Whoever used it is signed out."
 	default:
 		return ""
 	}

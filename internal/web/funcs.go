@@ -16,7 +16,7 @@ func (s *Server) functions() template.FuncMap {
 		"field": newField, "area": newField,
 		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "dated": t.dated, "iso": t.iso,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
-		"none": none, "plural": plural, "join": strings.Join, "seq": seq,
+		"device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
 		"add": func(a, b int) int { return a + b },
 		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
 	}

@@ -35,9 +35,16 @@ func (s *Server) routes() []route {
 func (s *Server) routesOfPeople() []route {
 	return []route{
 		{get, "/sign-in", doorOpen, "", s.sessionNew},
+		{get, "/sign-in/start", doorOpen, "", s.sessionStart},
 		{get, "/signed-in", doorOpen, clinic.SessionOpen, s.sessionOpen},
 		{post, "/sign-out", doorPerson, clinic.SessionEnd, s.sessionEnd},
 		{get, "/signed-out", doorOpen, "", s.sessionEnded},
+
+		{get, "/sessions", doorStaff, clinic.SessionList, s.sessionList},
+		{post, "/sessions/end-others", doorStaff, clinic.SessionEndOthers, s.sessionEndOthers},
+		{post, "/sessions/:id/end-other", doorStaff, clinic.SessionEndOther, s.sessionEndOther},
+		{get, "/sessions/all", doorStaff, clinic.SessionListAll, s.sessionListAll},
+		{post, "/sessions/:id/end-any", doorStaff, clinic.SessionEndAny, s.sessionEndAny},
 
 		{get, "/", doorStaff, clinic.WorklistShow, s.worklistShow},
 		{get, "/worklist", doorStaff, clinic.WorklistShow, s.worklistShow},
