@@ -83,6 +83,11 @@ func TestEventsEndWithTheSession(t *testing.T) {
 	}
 	id := s.world.Strings(t, "SELECT id::text FROM sessions WHERE staff_id = $1", s.world.Staff.ID)[0]
 	mine := "session-" + id
+	s.hub.mu.Lock()
+	if heard := s.hub.names[0]; len(heard) != 2 || heard[1] != mine {
+		t.Errorf("the stream listens for %q", heard)
+	}
+	s.hub.mu.Unlock()
 	s.hub.ring(mine)
 	s.hub.ring(wide)
 	if said := next(); said != wide {
