@@ -188,7 +188,7 @@ func TestOIDCRefusals(t *testing.T) {
 	b.wants(b.get(declined), 401, "You were not signed in")
 	b, back = start()
 	p.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
-	b.wants(b.get(back), 503, "sign-in service cannot be reached")
+	b.wants(b.get(back), 503, "sign-in service cannot be reached", `href="/sign-in"`)
 	if n := p.world.Count(t, "SELECT count(*) FROM sessions"); n != 0 {
 		t.Errorf("%d sessions", n)
 	}

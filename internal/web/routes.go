@@ -11,6 +11,8 @@ import (
 
 // Addresses that the layers know by name.
 const (
+	pathStart   = "/sign-in/start"
+	pathArrival = "/signed-in"
 	pathEvents  = "/events"
 	pathStatic  = "/static/*"
 	pathHealth  = "/healthz"
@@ -35,8 +37,8 @@ func (s *Server) routes() []route {
 func (s *Server) routesOfPeople() []route {
 	return []route{
 		{get, "/sign-in", doorOpen, "", s.sessionNew},
-		{get, "/sign-in/start", doorOpen, "", s.sessionStart},
-		{get, "/signed-in", doorOpen, clinic.SessionOpen, s.sessionOpen},
+		{get, pathStart, doorOpen, "", s.sessionStart},
+		{get, pathArrival, doorOpen, clinic.SessionOpen, s.sessionOpen},
 		{post, "/sign-out", doorPerson, clinic.SessionEnd, s.sessionEnd},
 		{get, "/signed-out", doorOpen, "", s.sessionEnded},
 
