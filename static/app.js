@@ -11,7 +11,7 @@
   const again = new Set(); // who heard of a change while asking or settling asks once more
   const wake = (name) => all('[data-live]').forEach((el) => {
     if (name && el.dataset.live !== name || (inField(document.activeElement) && el.contains(document.activeElement))
-      || $('[data-dirty], dialog[open]', el)) return;
+      || $('[data-dirty], dialog[open]', el) || 'hold' in el.dataset && $(':checked', el)) return; // what somebody is choosing from stays
     if (el.matches('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')) again.add(el.id); else htmx.trigger(el, 'live');
   });
   document.addEventListener('htmx:afterSettle', (e) => { if (again.delete(e.detail.elt.id)) htmx.trigger(e.detail.elt, 'live'); });
@@ -39,6 +39,12 @@
     const page = await fetch(location.href).then((r) => r.text(), () => '');
     if (mine(page)) listen(); else expire();
   };
+  // A time to undo counts down; without scripts it is a plain time.
+  setInterval(() => all('[data-left]').forEach((el) => {
+    el.dataset.end ||= Date.now() + el.dataset.left * 1000;
+    const n = Math.ceil((el.dataset.end - Date.now()) / 1000), before = el.dataset.words ||= el.textContent;
+    el.textContent = n > 0 ? `${before} (${n} s)` : before;
+  }), 1000);
   document.addEventListener('visibilitychange', () => { listen(); if (!document.hidden) wake(); });
   window.addEventListener('pagehide', () => stream?.close());
   window.addEventListener('pageshow', (e) => { if (e.persisted) location.reload(); });

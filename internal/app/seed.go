@@ -69,7 +69,7 @@ func Seed(ctx context.Context, cfg *config.Config, out io.Writer) error {
 		fmt.Fprintln(out, "The demo clinic is there already; nothing was changed.")
 		return nil
 	}
-	c, err := openStore(ctx, cfg)
+	c, err := openStore(ctx, cfg, clinic.Times{})
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,7 @@ const (
 	MessageShow     Deed = "message.show"
 	MessageUndo     Deed = "message.undo"
 	MessageWithdraw Deed = "message.withdraw"
+	MessageSchedule Deed = "message.schedule"
 
 	DeliveryClaim   Deed = "delivery.claim"
 	DeliveryRecord  Deed = "delivery.record"
@@ -93,6 +94,19 @@ const (
 	DeliverySettle    Deed = "delivery.settle"
 	DeliveryResend    Deed = "delivery.resend"
 	DeliveryMarkSent  Deed = "delivery.mark-sent"
+	DeliveryList      Deed = "delivery.list"
+	DeliveryPreview   Deed = "delivery.preview"
+	DeliveryRetry     Deed = "delivery.retry"
+
+	StatusShow   Deed = "status.show"
+	BreakerOpen  Deed = "breaker.open"
+	BreakerClose Deed = "breaker.close"
+
+	InstanceHold    Deed = "instance.hold"
+	InstanceShow    Deed = "instance.show"
+	DeliveryRestore Deed = "delivery.restore"
+	DeliveryAsk     Deed = "delivery.ask"
+	InstanceRelease Deed = "instance.release"
 
 	SettingsShow Deed = "settings.show"
 	SettingsEdit Deed = "settings.edit"
@@ -126,6 +140,7 @@ var (
 	everyone = rule{Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own}
 	worker   = rule{RoleWorker: Everything}
 	operator = rule{RoleOperator: Everything}
+	machines = rule{RoleWorker: Everything, RoleOperator: Everything}
 	patient  = rule{RolePatient: Own, RoleNobody: Own}
 )
 
@@ -157,11 +172,18 @@ var policy = map[Deed]rule{
 	MessageShow:     writers,
 	MessageUndo:     {Reviewer: Own, Doctor: Own},
 	MessageWithdraw: {Doctor: Team},
+	MessageSchedule: {Staff: Own, Reviewer: Own, Doctor: Team},
 
 	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
-	DeliveryReconcile: worker, DeliverySettle: worker,
+	DeliveryReconcile: machines, DeliverySettle: machines,
 	DeliveryReceive: {RoleProvider: Everything},
 	DeliveryResend:  writers, DeliveryMarkSent: writers,
+	DeliveryList: writers, DeliveryPreview: {Doctor: Team}, DeliveryRetry: {Doctor: Team},
+
+	StatusShow:  {Admin: Everything, Ops: Everything},
+	BreakerOpen: {Admin: Everything}, BreakerClose: {Admin: Everything},
+	InstanceHold: machines,
+	InstanceShow: operator, DeliveryRestore: operator, DeliveryAsk: operator, InstanceRelease: operator,
 
 	SettingsShow: {Doctor: Own}, SettingsEdit: {Doctor: Own},
 
@@ -178,7 +200,8 @@ var policy = map[Deed]rule{
 // a live refresh of an open page is none for as long as a session can last.
 var views = map[Deed]bool{
 	WorklistShow: true, PatientList: true, PatientShow: true, BriefNew: true, BriefShow: true, DraftShow: true, DraftCheck: true, DraftDiff: true,
-	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, QueueView: true, PageRead: true,
+	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, StatusShow: true, QueueView: true, PageRead: true,
+	DeliveryList: true, DeliveryPreview: true,
 	SessionList: true, SessionListAll: true,
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// CodeSignInAgain is the code of a refusal that a fresh sign-in lifts.
-const CodeSignInAgain = "sign_in_again"
+// SignInAgain is the code of a refusal that a fresh sign-in lifts.
+const SignInAgain = "sign_in_again"
 
 // fresh is the rule of who signs: the identity provider must have seen them within the clinic's time, so that a signature
 // is not made by whoever sits down at an open screen. An actor without a session stands at no browser: no cookie leads to
@@ -18,7 +18,7 @@ func (t *tx) fresh() error {
 	if a.SessionID == uuid.Nil || t.at.Sub(a.SignedInAt) <= t.c.signFresh {
 		return nil
 	}
-	return refuse(Forbidden, CodeSignInAgain, fmt.Sprintf("You signed in more than %s ago. Sign in again, and then sign; nothing of your work is lost.",
+	return refuse(Forbidden, SignInAgain, fmt.Sprintf("You signed in more than %s ago. Sign in again, and then sign; nothing of your work is lost.",
 		spoken(t.c.signFresh)))
 }
 

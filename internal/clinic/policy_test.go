@@ -19,6 +19,8 @@ var otherDoors = []string{
 	"SessionOpen", "SessionFind", "SessionEnd", // session_test.go
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
+	"DeliveryCount",                                                 // delivery_count_test.go
+	"InstanceSee", "InstanceTrust", "InstanceDoubt", "InstanceBeat", // instance_test.go
 }
 
 func TestEveryPublicMethodIsInATable(t *testing.T) {
@@ -68,16 +70,25 @@ review.approve    reviewer doctor
 message.show      staff reviewer doctor
 message.undo      reviewer doctor
 message.withdraw  doctor
+message.schedule  staff reviewer doctor
+delivery.list     staff reviewer doctor
+delivery.preview  doctor
+delivery.retry    doctor
 settings.show     doctor
 settings.edit     doctor
 delivery.claim    worker
 delivery.record   worker
 delivery.sweep    worker
-delivery.reconcile worker
-delivery.settle   worker
+delivery.reconcile worker operator
+delivery.settle   worker operator
 delivery.receive  provider
 delivery.resend   staff reviewer doctor
 delivery.mark-sent staff reviewer doctor
+instance.hold     worker operator
+instance.show     operator
+delivery.restore  operator
+delivery.ask      operator
+instance.release  operator
 draft.claim       worker
 draft.finish      worker
 consent.reply     provider
@@ -86,6 +97,9 @@ staff.put         operator
 staff.list        operator
 staff.disable     operator
 team.join         operator
+status.show       admin ops
+breaker.open      admin
+breaker.close     admin
 queue.view        admin ops
 queue.operate     admin`
 

@@ -57,6 +57,7 @@ func TestScopeOfLists(t *testing.T) {
 	w := clinictest.New(t)
 	n := w.Neighbour(t)
 	w.Submitted(t, w.Patient, "email")
+	w.Approved(t, w.Patient, "email")
 	for name, a := range map[string]clinic.Actor{"another team": w.Doctor2, "another clinic": n.Doctor} {
 		list, err := w.Clinic.PatientList(ctx, a, "")
 		must(t, err)
@@ -66,6 +67,13 @@ func TestScopeOfLists(t *testing.T) {
 		must(t, err)
 		reviews, err := w.Clinic.ReviewList(ctx, a, "")
 		must(t, err)
+		all, err := w.Clinic.DeliveryList(ctx, a, clinic.DeliveryFilter{Show: "way"})
+		must(t, err)
+		shown, err := w.Clinic.DeliveryPreview(ctx, a, nil, clinic.DeliveryFilter{Show: "way"})
+		must(t, err)
+		if len(all.Rows)+len(shown.Rows)+all.Counts["way"] != 0 {
+			t.Errorf("%s sees %d deliveries, counts %d and may send %d once more", name, len(all.Rows), all.Counts["way"], len(shown.Rows))
+		}
 		for _, p := range list.Rows {
 			if p.ID == w.Patient {
 				t.Errorf("%s lists the patient", name)

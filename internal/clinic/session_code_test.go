@@ -117,14 +117,14 @@ func TestApproveAsksForAFreshSignIn(t *testing.T) {
 		text := clinictest.Letter + "\n\nWe are glad that you asked."
 		for _, edited := range []*string{nil, &text} {
 			err := w.Clinic.ReviewApprove(ctx, doctor, id, version(t, w, id), edited)
-			wantCode(t, err, clinic.CodeSignInAgain, name)
+			wantCode(t, err, clinic.SignInAgain, name)
 			wantKind(t, err, clinic.Forbidden, name)
 		}
 		v, err := w.Clinic.ReviewShow(ctx, doctor, id)
 		if err != nil || !v.SignInAgain || !v.CanApprove || v.Open != 0 {
 			t.Errorf("%s: the panel: %+v %v", name, v.SignInAgain, err)
 		}
-		wantCount(t, w, 2, "refusals on the trail", "SELECT count(*) FROM audit_events WHERE deed = 'review.approve' AND reason = $1", clinic.CodeSignInAgain)
+		wantCount(t, w, 2, "refusals on the trail", "SELECT count(*) FROM audit_events WHERE deed = 'review.approve' AND reason = $1", clinic.SignInAgain)
 		again := doctor
 		again.SignedInAt = w.Clock.Now().Add(-limit)
 		must(t, w.Clinic.ReviewApprove(ctx, again, id, version(t, w, id), &text))

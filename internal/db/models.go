@@ -70,6 +70,19 @@ type AuditPending struct {
 	At       time.Time
 }
 
+type Breaker struct {
+	Channel   string
+	State     string
+	Failures  int32
+	Openings  int32
+	Code      string
+	RetryAt   *time.Time
+	Probe     *uuid.UUID
+	ChangedBy *uuid.UUID
+	ChangedAt time.Time
+	Rev       int32
+}
+
 type Brief struct {
 	MessageID      uuid.UUID
 	ClinicID       uuid.UUID
@@ -156,6 +169,8 @@ type Delivery struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Resends         int32
+	AskedSince      *time.Time
+	Superseded      bool
 }
 
 type DeliveryAttempt struct {
@@ -237,6 +252,19 @@ type DraftRequest struct {
 	FinishedAt        *time.Time
 }
 
+type Instance struct {
+	One        bool
+	Lineage    uuid.UUID
+	Generation int64
+	Beat       uuid.UUID
+	BeatAt     *time.Time
+	Anchored   bool
+	Witnessed  int64
+	HeldAt     *time.Time
+	HeldSince  *time.Time
+	HeldReason string
+}
+
 type Message struct {
 	ID            uuid.UUID
 	ClinicID      uuid.UUID
@@ -263,6 +291,7 @@ type Message struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	UnsentCode    string
 }
 
 type Page struct {
@@ -339,6 +368,7 @@ type Review struct {
 	DecidedBy   *uuid.UUID
 	DecidedAt   *time.Time
 	NoteSealed  seal.Sealed
+	Cause       string
 }
 
 type Session struct {

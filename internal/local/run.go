@@ -186,7 +186,16 @@ func (s *run) makeSecrets(ctx context.Context) error {
 		}
 		s.env.Fill("KEYSET", strings.TrimSpace(string(keyset)))
 	}
+	s.env.Fill("BLOB_URL", s.home.Blob(s.personsDatabase()))
 	return os.WriteFile(s.home.Path("env"), []byte(s.env.Filled()), 0o600)
+}
+
+// personsDatabase is the address of the person's own database, or nothing.
+func (s *run) personsDatabase() string {
+	if !s.env.Has("DATABASE_URL") {
+		return ""
+	}
+	return s.env.Get("DATABASE_URL") + s.env.Get("DATABASE_URL_FILE")
 }
 
 func (s *run) makeKeyset(ctx context.Context, path string) error {

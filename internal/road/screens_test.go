@@ -60,3 +60,24 @@ func TestQueueBoard(t *testing.T) {
 		t.Error("ops look at the board and do not operate it")
 	}
 }
+
+// The status page: what an admin does to a channel is seen live by everybody who may look.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	admin, ops := newBrowser(t, true), newBrowser(t, true)
+	ops.signIn(h, "kenji-watts")
+	ops.visit(h.web + "/status")
+	ops.page("status")
+	admin.signIn(h, "ruth-ebbing")
+	admin.visit(h.web + "/status")
+	admin.see("form[action='/breakers/sms/open'] button")
+	must(t, h.app.Clinic().BreakerOpen(context.Background(), h.actor("ruth-ebbing"), "sms", 1))
+	for _, b := range []*browser{admin, ops} {
+		b.until("the channel to be paused, without a reload", func() bool { return strings.Contains(b.text("#status-live"), "An administrator paused it.") })
+	}
+	admin.page("status-paused")
+	if ops.has("form[action^='/breakers/']") {
+		t.Error("operations may turn a channel")
+	}
+}

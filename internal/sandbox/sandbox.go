@@ -31,6 +31,7 @@ type Options struct {
 	ModelDelay    time.Duration // between two words of the model; 0 means 15 ms, negative means none
 	CallbackDelay time.Duration // before each webhook; 0 means 400 ms, negative means none
 	LateDelay     time.Duration // for the inbox's "late" button; 0 means 30 s, negative means none
+	ActivityDelay time.Duration // until a mail shows in SendGrid's Email Activity; 0 means 30 s, negative means none
 }
 
 // Sandbox is the played world. Make one with Open; it is safe for concurrent use.
@@ -42,6 +43,7 @@ type Sandbox struct {
 	calls     *caller
 	envelopes *envelopeStore
 	provider  *provider
+	activity  activityMeter
 	pages     *pages
 	handler   http.Handler
 }
@@ -90,6 +92,7 @@ func (o Options) withDefaults() Options {
 	o.ModelDelay = delayOr(o.ModelDelay, 15*time.Millisecond)
 	o.CallbackDelay = delayOr(o.CallbackDelay, 400*time.Millisecond)
 	o.LateDelay = delayOr(o.LateDelay, 30*time.Second)
+	o.ActivityDelay = delayOr(o.ActivityDelay, 30*time.Second)
 	return o
 }
 
@@ -149,6 +152,7 @@ func (s *Sandbox) routes() http.Handler {
 	mux := http.NewServeMux()
 	account := "/2010-04-01/Accounts/{account}/"
 	mux.Handle("POST /v3/mail/send", s.faulty(sendgrid, s.mailSend))
+	mux.Handle("GET /v3/messages", s.faulty(sendgrid, s.mailActivity))
 	mux.Handle("POST "+account+"Messages.json", s.faulty(twilio, s.messageCreate))
 	mux.Handle("GET "+account+"Messages.json", s.faulty(twilio, s.messageList))
 	mux.Handle("GET "+account+"Messages/{message}", s.faulty(twilio, s.messageShow))
@@ -174,10 +178,12 @@ func (s *Sandbox) routes() http.Handler {
 	mux.HandleFunc("GET /inbox.json", s.inboxJSON)
 	mux.HandleFunc("POST /messages/{message}/{act}", s.inboxAct)
 
-	mux.HandleFunc("GET /log", s.journal.serveLog)
+	mux.HandleFunc("GET /log", s.journal.serve(logFile))
+	mux.HandleFunc("GET /events", s.journal.serve(eventsFile))
 	mux.HandleFunc("GET /faults", s.faults.show)
 	mux.HandleFunc("POST /faults", s.faults.set)
 	mux.HandleFunc("DELETE /faults", s.faults.clear)
+	mux.HandleFunc("GET /faults/tally", s.faults.tally)
 	mux.HandleFunc("GET /settings.env", s.settingsEnv)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("GET /assets/", assetHandler())

@@ -121,6 +121,6 @@ func (c *call) isLive() bool {
 	if r.Method != http.MethodGet {
 		return false
 	}
-	polled := strings.HasPrefix(r.URL.Path, pathBoard+"/api/")
+	polled := strings.HasPrefix(r.URL.Path, pathBoard+"/api/") || r.URL.Path == pathDeliveryRows && htmx.IsHTMX(r)
 	return polled || htmx.IsHTMX(r) && !htmx.IsBoosted(r) && r.URL.RawQuery == ""
 }

@@ -23,6 +23,10 @@ const (
 	saidResent     flash = "resent"
 	saidMarkedSent flash = "marked-sent"
 	saidEnded      flash = "ended"
+	saidPaused     flash = "paused"
+	saidResumed    flash = "resumed"
+	saidRetried    flash = "retried"
+	saidScheduled  flash = "scheduled"
 )
 
 func (f flash) sentence() string {
@@ -53,6 +57,14 @@ func (f flash) sentence() string {
 		return "Recorded as sent, on your word."
 	case saidEnded:
 		return "Ended. Whoever used it is signed out."
+	case saidPaused:
+		return "Paused. What is signed is kept and waits."
+	case saidResumed:
+		return "Resumed. What waited goes out now."
+	case saidRetried:
+		return "On their way once more."
+	case saidScheduled:
+		return "Saved. It goes out when you said."
 	default:
 		return ""
 	}

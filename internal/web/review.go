@@ -17,10 +17,11 @@ type reviewView struct {
 	Typed     *string
 	Errors    map[string]string
 	Sentence  string
-	Conflict  string // who was faster
-	SignIn    string // where a fresh sign-in begins that comes back here
-	Stale     string // why one is asked for now, after an attempt to sign,
-	Again     string // and where
+	Conflict  string  // who was faster
+	SendAt    *string // as typed
+	SignIn    string  // where a fresh sign-in begins that comes back here
+	Stale     string  // why one is asked for now, after an attempt to sign,
+	Again     string  // and where
 }
 
 // reviewShow is one message with its brief and findings side by side. ?edit=1 shows the editor, ?return=1 the note.
@@ -66,7 +67,7 @@ func (s *Server) reviewApprove(c *call) error {
 	}
 	err := s.cfg.Clinic.ReviewApprove(c.ctx(), c.actor, c.id, c.form.version(), text)
 	switch {
-	case clinic.Code(err) == clinic.CodeSignInAgain:
+	case clinic.Code(err) == clinic.SignInAgain:
 		return s.reviewSignInAgain(c, v, err)
 	case correctable(err):
 		return s.reviewRefused(c, v, err)

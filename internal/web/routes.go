@@ -11,15 +11,16 @@ import (
 
 // Addresses that the layers know by name.
 const (
-	pathStart   = "/sign-in/start"
-	pathArrival = "/signed-in"
-	pathEvents  = "/events"
-	pathStatic  = "/static/*"
-	pathHealth  = "/healthz"
-	pathReady   = "/readyz"
-	pathMetrics = "/metrics"
-	pathBoard   = "/ops/queues"
-	pathPreview = "/settings/preview"
+	pathStart        = "/sign-in/start"
+	pathArrival      = "/signed-in"
+	pathEvents       = "/events"
+	pathStatic       = "/static/*"
+	pathHealth       = "/healthz"
+	pathReady        = "/readyz"
+	pathMetrics      = "/metrics"
+	pathBoard        = "/ops/queues"
+	pathPreview      = "/settings/preview"
+	pathDeliveryRows = "/deliveries/rows"
 )
 
 const (
@@ -70,6 +71,10 @@ func (s *Server) routesOfPeople() []route {
 		{post, "/settings", doorStaff, clinic.SettingsEdit, s.settingsEdit},
 		{post, pathPreview, doorStaff, clinic.SettingsShow, s.settingsPreview},
 
+		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
+		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
+		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},
+
 		{get, pathEvents, doorStaff, clinic.MessageShow, s.eventsStream},
 	}
 }
@@ -99,7 +104,12 @@ func (s *Server) routesOfMessages() []route {
 		{get, "/messages/:id/timeline", doorStaff, clinic.MessageShow, s.messageShow},
 		{post, "/messages/:id/undo", doorStaff, clinic.MessageUndo, s.messageUndo},
 		{post, "/messages/:id/withdraw", doorStaff, clinic.MessageWithdraw, s.messageWithdraw},
+		{post, "/messages/:id/schedule", doorStaff, clinic.MessageSchedule, s.messageSchedule},
 
+		{get, "/deliveries", doorStaff, clinic.DeliveryList, s.deliveryList},
+		{get, pathDeliveryRows, doorStaff, clinic.DeliveryList, s.deliveryList},
+		{post, "/deliveries/preview", doorStaff, clinic.DeliveryPreview, s.deliveryPreview},
+		{post, "/deliveries/retry", doorStaff, clinic.DeliveryRetry, s.deliveryRetry},
 		{post, "/deliveries/:id/resend", doorStaff, clinic.DeliveryResend, s.deliveryResend},
 		{post, "/deliveries/:id/mark-sent", doorStaff, clinic.DeliveryMarkSent, s.deliveryMarkSent},
 	}

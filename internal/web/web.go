@@ -74,7 +74,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Zone           *time.Location // how exact times are written; the clinic's own if nil
 
-	Hub      Hub
+	Hub Hub
+	// Fence says how this process stands to its database: ok, held, unchecked or off. Off if nil.
+	Fence    func() string
 	SendGrid Verifier
 	Twilio   Verifier
 	Inbound  ReplyVerifier // replies by SMS
@@ -148,6 +150,9 @@ func (cfg *Config) complete() error {
 	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
 	if cfg.Hub == nil {
 		cfg.Hub = deaf{}
+	}
+	if cfg.Fence == nil {
+		cfg.Fence = func() string { return "off" }
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
