@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
@@ -148,14 +150,40 @@ func TestExpiryKeepsTheWords(t *testing.T) {
 		must(t, err)
 		return strings.Contains(v.Text.Reveal(), "Typed after the end. ")
 	})
+	streams := b.countStreams()
+	b.front()
+	b.visit(h.web + "/") // a live page, whose stream stands on the session that is about to be replaced
+	b.until("the stream", func() bool { return streams() == 1 })
 	first := h.session("amara-osei")
 	other.visit(h.web + "/sign-in/start?anew=1")
 	other.click("a[href^='/oidc/authorize/amara-osei']", h.web)
 	other.until("another session", func() bool { return h.session("amara-osei") != first })
-	time.Sleep(time.Second) // what must not happen cannot be awaited
+	b.until("a stream on the new session", func() bool { return streams() == 2 })
 	if b.has("#expired[open]") {
 		t.Error("a fresh sign-in in another tab covered the page of the same person")
 	}
+}
+
+// countStreams counts the event streams that the next page opens.
+func (b *browser) countStreams() func() int {
+	b.t.Helper()
+	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(`window.streams = 0;
+			window.EventSource = class extends EventSource { constructor(at) { super(at); this.addEventListener('open', () => { window.streams++; }); } };`).Do(ctx)
+		return err
+	}))
+	return func() (n int) {
+		b.do(chromedp.Evaluate("window.streams", &n))
+		return n
+	}
+}
+
+// front brings the tab before the others: a page that nobody sees closes its stream.
+func (b *browser) front() {
+	b.t.Helper()
+	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		return target.ActivateTarget(chromedp.FromContext(ctx).Target.TargetID).Do(cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser))
+	}))
 }
 
 // tab is one more tab of the same browser.
