@@ -88,7 +88,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	}
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{
-		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
+		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
 		Times:    timesOf(t),
 		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
 		Nudge: func(ctx context.Context, due clinic.Due) {

@@ -26,7 +26,25 @@ type act struct {
 
 // acts is every public method that a person may call.
 func acts(w *clinictest.World) []act {
-	return slices.Concat(patientActs(), messageActs(w), decidingActs())
+	return slices.Concat(sessionActs(), patientActs(), messageActs(w), decidingActs())
+}
+
+func sessionActs() []act {
+	return []act{
+		{"SessionList", clinic.SessionList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.SessionList(ctx, a); return err }},
+		{"SessionEndOther", clinic.SessionEndOther, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.SessionEndOther(ctx, a, x.message)
+		}},
+		{"SessionEndOthers", clinic.SessionEndOthers, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.SessionEndOthers(ctx, a)
+			return err
+		}},
+		{"SessionListAll", clinic.SessionListAll, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.SessionListAll(ctx, a, uuid.Nil, "")
+			return err
+		}},
+		{"SessionEndAny", clinic.SessionEndAny, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.SessionEndAny(ctx, a, x.message) }},
+	}
 }
 
 func patientActs() []act {

@@ -82,17 +82,7 @@ func (c *Config) checkWeb() (bad Complaints) {
 		bad = append(bad, "WORKER_PORT must be between 1 and 65535.")
 	}
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
-	if c.Access.Audience == "" {
-		bad = append(bad, "ACCESS_AUD must hold the audience tag of the Access application; without it anyone's token would do.")
-	}
-	if c.Access.Issuer == "" {
-		return append(bad, "ACCESS_ISSUER must be the address of the Access team, such as https://riverside.cloudflareaccess.com.")
-	}
-	issuer := c.checkOrigin("ACCESS_ISSUER", c.Access.Issuer)
-	if len(issuer) == 0 && c.Env.Guarded() && !strings.HasSuffix(c.Access.Issuer, ".cloudflareaccess.com") {
-		issuer = Complaints{fmt.Sprintf("ACCESS_ISSUER must end in .cloudflareaccess.com in %s.", c.Env)}
-	}
-	return append(bad, issuer...)
+	return append(bad, c.checkSignIn()...)
 }
 
 // checkOrigin wants a scheme and a host and nothing more; in a guarded stage,
