@@ -120,6 +120,9 @@ const (
 	QueueView    Deed = "queue.view"
 	QueueOperate Deed = "queue.operate"
 
+	KeysShow   Deed = "keys.show"
+	KeysRotate Deed = "keys.rotate"
+
 	ClinicCreate Deed = "clinic.create"
 	StaffPut     Deed = "staff.put"
 	StaffList    Deed = "staff.list"
@@ -192,6 +195,8 @@ var policy = map[Deed]rule{
 
 	QueueView:    {Admin: Everything, Ops: Everything},
 	QueueOperate: {Admin: Everything},
+
+	KeysShow: operator, KeysRotate: operator,
 
 	ClinicCreate: operator, StaffPut: operator, StaffList: operator, StaffDisable: operator, TeamJoin: operator,
 }
