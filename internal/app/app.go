@@ -21,6 +21,7 @@ import (
 
 	"countersign/internal/clinic"
 	"countersign/internal/config"
+	"countersign/internal/limit"
 	"countersign/internal/logging"
 	"countersign/internal/metrics"
 	"countersign/internal/openai"
@@ -42,6 +43,7 @@ type App struct {
 	redis    *redis.Client
 	hub      *Hub
 	queue    *worker.Queue
+	limits   *limit.Limiter
 	clinic   *clinic.Clinic
 	sendgrid *sendgrid.Client
 	twilio   *twilio.Client
@@ -77,6 +79,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("KEYSET cannot be opened: %w", err)
 	}
+	a.limits = limit.New(a.redis, keyring.MAC("limit"))
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,

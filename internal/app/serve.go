@@ -61,7 +61,7 @@ func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error
 	return web.New(web.Config{
 		Clinic: a.clinic, Access: access, AccessIssuer: a.cfg.Access.Issuer, AccessAudience: a.cfg.Access.Audience,
 		BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
-		TrustedProxies: a.cfg.TrustedProxies, Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
+		TrustedProxies: a.cfg.TrustedProxies, AddressHeader: a.cfg.AddressHeader, CountryHeader: a.cfg.CountryHeader, Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
 		Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
 		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
 	})

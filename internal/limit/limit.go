@@ -74,6 +74,11 @@ func (l *Limiter) Take(ctx context.Context, rule Rule, who string) Verdict {
 	return l.own.take(key, rule, l.now())
 }
 
+// Alone is Take in this process alone: for what is worth a count, but no question to Redis.
+func (l *Limiter) Alone(rule Rule, who string) Verdict {
+	return l.own.take(l.hide(rule, who), rule, l.now())
+}
+
 // Away says that Redis was left out lately.
 func (l *Limiter) Away() bool { return l.now().UnixNano() < l.awayUntil.Load() }
 

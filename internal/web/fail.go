@@ -94,9 +94,13 @@ func (s *Server) fail(err error, ec echo.Context) {
 		return
 	}
 	c, ok := ec.Get(contextCall).(*call)
-	if !ok {
+	if !ok { // no route took it
 		c = &call{Context: ec, actor: s.nobody(ec)}
-		s.recognise(c)
+		if tooMany := s.strangers(ec); tooMany != nil {
+			err = tooMany
+		} else {
+			s.recognise(c)
+		}
 	}
 	status, sentence := failureOf(err)
 	s.note(ec, status, err)
@@ -126,7 +130,7 @@ func (s *Server) showFailure(c *call, status int, sentence string) {
 		view.Again = c.again()
 	}
 	a := answer{page: pageError, part: partError, title: "Something is not right", v: view}
-	a.plain = !c.actor.SignedIn() || status >= http.StatusInternalServerError
+	a.plain = !c.actor.SignedIn() || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 	if htmx.IsHTMX(c.Request()) {
 		a.page = "" // never over the form, not even when the form's target is the whole of main
 	}

@@ -18,6 +18,7 @@ const (
 	pathMetrics = "/metrics"
 	pathBoard   = "/ops/queues"
 	pathPreview = "/settings/preview"
+	pathReport  = "/csp-report"
 )
 
 const (
@@ -118,7 +119,7 @@ func (s *Server) routesOfMachines() []route {
 		{get, pathHealth, doorOpen, "", s.healthShow},
 		{get, pathReady, doorOpen, "", s.readyShow},
 		{get, pathMetrics, doorOpen, "", s.metricsShow},
-		{post, "/csp-report", doorMachine, "", s.cspReport},
+		{post, pathReport, doorMachine, "", s.cspReport},
 		{get, "/styleguide", doorOpen, "", s.styleguideShow},
 		{get, pathStatic, doorOpen, "", s.staticShow},
 

@@ -21,6 +21,9 @@ func (s *Server) sessionNew(c *call) error {
 func (s *Server) sessionOpen(c *call) error {
 	to := ownPath(c.QueryParam("next"))
 	person, reason, err := s.vouched(c)
+	if err == nil {
+		err = s.mayTry(c, reason, person.Issuer, person.Subject)
+	}
 	if err != nil {
 		return err
 	}

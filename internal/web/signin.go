@@ -68,6 +68,9 @@ func (s *Server) vouched(c *call) (identity.Person, string, error) {
 		return person, "", &clinic.Error{Kind: clinic.Unavailable, Code: "identity_away",
 			Sentence: "The sign-in service cannot be reached at the moment, so nobody can be let in. Please try again in a minute."}
 	default:
+		if err := s.strangers(c); err != nil { // before it costs a line on the trail
+			return person, "", err
+		}
 		s.cfg.Log.InfoContext(c.ctx(), "sign-in refused", "reason", err.Error()) // the reason quotes nothing of the token
 		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.SessionOpen, "assertion")
 		return person, reasonRefused, nil
@@ -104,6 +107,11 @@ func (s *Server) mayWander(c *call) bool {
 // mustSignIn sends pages to /sign-in, and answers 401 to everything else: htmx gets a partial and an event, by which
 // the open page keeps what was typed.
 func (s *Server) mustSignIn(c *call, reason string) error {
+	if reason != reasonRefused { // which was counted when it was refused
+		if err := s.strangers(c); err != nil {
+			return err
+		}
+	}
 	if s.mayWander(c) {
 		return c.Redirect(http.StatusSeeOther, "/sign-in?"+next(c)+"&reason="+reason)
 	}

@@ -7,6 +7,7 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ import (
 
 	"countersign/internal/clinic"
 	"countersign/internal/identity"
+	"countersign/internal/limit"
 	"countersign/internal/metrics"
 )
 
@@ -71,9 +73,13 @@ type Config struct {
 	Templates      fs.FS // layout.html is at the root
 	Static         fs.FS // app.css is at the root
 	TrustedProxies []netip.Prefix
+	AddressHeader  string         // in which the trusted proxies tell the caller's address; empty: X-Forwarded-For
+	CountryHeader  string         // in which they tell the country; empty: none is known
 	Zone           *time.Location // how exact times are written; the clinic's own if nil
 
 	Hub      Hub
+	Limits   *limit.Limiter // counts in this process alone if nil
+	Rates    Rates
 	SendGrid Verifier
 	Twilio   Verifier
 	Inbound  ReplyVerifier // replies by SMS
@@ -103,6 +109,7 @@ type Server struct {
 	echo     *echo.Echo
 	views    *views
 	assets   *assets
+	rules    rules
 	host     string                        // the host part of BaseURL
 	zone     atomic.Pointer[time.Location] // the clinic's, once it could be read
 	draining chan struct{}
@@ -119,7 +126,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil || base.Host == "" || base.Path != "" {
 		return nil, errors.New("web: BaseURL must be an address without a path")
 	}
-	s := &Server{cfg: cfg, host: base.Host, draining: make(chan struct{})}
+	s := &Server{cfg: cfg, rules: cfg.Rates.rules(), host: base.Host, draining: make(chan struct{})}
 	s.zone.Store(cfg.Zone)
 	if s.assets, err = newAssets(cfg.Static); err != nil {
 		return nil, fmt.Errorf("web: static files: %w", err)
@@ -138,6 +145,9 @@ func (cfg *Config) complete() error {
 	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
 	if cfg.Hub == nil {
 		cfg.Hub = deaf{}
+	}
+	if cfg.Limits == nil {
+		cfg.Limits = limit.New(nil, []byte(rand.Text()))
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
