@@ -197,16 +197,17 @@ var (
 		"DraftWrite":   "a task type: carried out by DraftClaim and DraftFinish",
 	}
 	methodsWithoutDeed = map[string]string{
-		"Close":          "gives connections back",
-		"Ready":          "asks the database, about nobody",
-		"Refused":        "writes the refusal of a deed that never began",
-		"SessionFind":    "finds out who the actor is, before anything can be asked",
-		"MayWatch":       "says whether a page may hear a name; tells nothing else",
-		"WorklistCount":  "a number of what WorklistShow would show, for the navigation of every page",
-		"PatientDoctors": "the names of the clinic's doctors, for a form",
-		"PageAsk":        "the same form for every link: looks nothing up",
-		"RelayDue":       "marks rows as handed to the queue: no state changes",
-		"DraftProgress":  "says how far the model is, and keeps the claim",
+		"Close":           "gives connections back",
+		"Ready":           "asks the database, about nobody",
+		"Refused":         "writes the refusal of a deed that never began",
+		"SessionFind":     "finds out who the actor is, before anything can be asked",
+		"MayWatch":        "says whether a page may hear a name; tells nothing else",
+		"WorklistCount":   "a number of what WorklistShow would show, for the navigation of every page",
+		"PatientDoctors":  "the names of the clinic's doctors, for a form",
+		"PageAsk":         "the same form for every link: looks nothing up",
+		"NetworksInForce": "what the door of the web process holds against every request, before anybody is known",
+		"RelayDue":        "marks rows as handed to the queue: no state changes",
+		"DraftProgress":   "says how far the model is, and keeps the claim",
 	}
 )
 

@@ -100,6 +100,14 @@ const (
 	QueueView    Deed = "queue.view"
 	QueueOperate Deed = "queue.operate"
 
+	NetworkList    Deed = "network.list"
+	NetworkBlock   Deed = "network.block"
+	NetworkAllow   Deed = "network.allow"
+	NetworkUnblock Deed = "network.unblock"
+
+	ReportKeep Deed = "report.keep"
+	ReportList Deed = "report.list"
+
 	ClinicCreate Deed = "clinic.create"
 	StaffPut     Deed = "staff.put"
 	StaffList    Deed = "staff.list"
@@ -162,6 +170,13 @@ var policy = map[Deed]rule{
 	QueueView:    {Admin: Everything, Ops: Everything},
 	QueueOperate: {Admin: Everything},
 
+	NetworkList:  {Admin: Everything, RoleOperator: Everything},
+	NetworkBlock: {Admin: Everything}, NetworkAllow: {Admin: Everything},
+	NetworkUnblock: {Admin: Everything, RoleOperator: Everything}, // an operator lets in again whom a list shut out
+
+	ReportKeep: {RoleNobody: Everything},
+	ReportList: {Admin: Everything},
+
 	ClinicCreate: operator, StaffPut: operator, StaffList: operator, StaffDisable: operator, TeamJoin: operator,
 }
 
@@ -170,6 +185,7 @@ var policy = map[Deed]rule{
 var views = map[Deed]bool{
 	WorklistShow: true, PatientList: true, PatientShow: true, BriefNew: true, BriefShow: true, DraftShow: true, DraftCheck: true, DraftDiff: true,
 	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, QueueView: true, PageRead: true,
+	NetworkList: true, ReportList: true,
 }
 
 // ActorKind tells people from machines on the ledger.

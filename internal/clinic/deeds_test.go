@@ -182,6 +182,17 @@ func machineActs(w *clinictest.World) []act {
 			_, err := c.StaffPut(ctx, a, clinic.StaffForm{ClinicID: a.ClinicID, Role: clinic.Admin, Name: "Me", Issuer: "i", Subject: "s"})
 			return err
 		}},
+		{"NetworkList", clinic.NetworkList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.NetworkList(ctx, a); return err }},
+		{"NetworkBlock", clinic.NetworkBlock, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.NetworkBlock(ctx, a, clinic.NetworkForm{})
+		}},
+		{"NetworkAllow", clinic.NetworkAllow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.NetworkAllow(ctx, a, clinic.NetworkForm{})
+		}},
+		{"NetworkUnblock", clinic.NetworkUnblock, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.NetworkUnblock(ctx, a, uuid.Must(uuid.NewV7()), "", false)
+		}},
+		{"ReportList", clinic.ReportList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.ReportList(ctx, a); return err }},
 		{"QueueView", clinic.QueueView, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.QueueView(ctx, a) }},
 		{"QueueOperate", clinic.QueueOperate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.QueueOperate(ctx, a, "POST /api/queues/deliver:pause")

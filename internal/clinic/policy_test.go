@@ -19,6 +19,7 @@ var otherDoors = []string{
 	"SessionOpen", "SessionFind", "SessionEnd", // session_test.go
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
+	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
 }
 
 func TestEveryPublicMethodIsInATable(t *testing.T) {
@@ -81,6 +82,11 @@ staff.put         operator
 staff.list        operator
 staff.disable     operator
 team.join         operator
+network.list      admin operator
+network.block     admin
+network.allow     admin
+network.unblock   admin operator
+report.list       admin
 queue.view        admin ops
 queue.operate     admin`
 

@@ -5,10 +5,12 @@
 package db
 
 import (
+	"net/netip"
 	"time"
 
 	"countersign/internal/seal"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type Acknowledgement struct {
@@ -124,6 +126,17 @@ type Contact struct {
 	BounceCode    *string
 	RetiredAt     *time.Time
 	CreatedAt     time.Time
+}
+
+type CspReport struct {
+	ClinicID  uuid.UUID
+	Day       pgtype.Date
+	Directive string
+	Route     string
+	Blocked   string
+	Times     int64
+	FirstAt   time.Time
+	LastAt    time.Time
 }
 
 type Delivery struct {
@@ -263,6 +276,20 @@ type Message struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+}
+
+type Network struct {
+	ID        uuid.UUID
+	ClinicID  uuid.UUID
+	Kind      string
+	Network   *netip.Prefix
+	Country   *string
+	Reason    string
+	ExpiresAt *time.Time
+	AddedBy   uuid.UUID
+	AddedAt   time.Time
+	RemovedBy *uuid.UUID
+	RemovedAt *time.Time
 }
 
 type Page struct {

@@ -22,6 +22,9 @@ const (
 
 	saidResent     flash = "resent"
 	saidMarkedSent flash = "marked-sent"
+
+	saidNetwork   flash = "network"
+	saidUnblocked flash = "unblocked"
 )
 
 func (f flash) sentence() string {
@@ -50,6 +53,10 @@ func (f flash) sentence() string {
 		return "The notice goes out again."
 	case saidMarkedSent:
 		return "Recorded as sent, on your word."
+	case saidNetwork:
+		return "Added. It is in force in every process within a few seconds."
+	case saidUnblocked:
+		return "Taken off."
 	default:
 		return ""
 	}

@@ -62,6 +62,12 @@ func (s *Server) routesOfPeople() []route {
 		{post, "/settings", doorStaff, clinic.SettingsEdit, s.settingsEdit},
 		{post, pathPreview, doorStaff, clinic.SettingsShow, s.settingsPreview},
 
+		{get, "/networks", doorStaff, clinic.NetworkList, s.networkList},
+		{post, "/networks/block", doorStaff, clinic.NetworkBlock, s.networkBlock},
+		{post, "/networks/allow", doorStaff, clinic.NetworkAllow, s.networkAllow},
+		{post, "/networks/:id/unblock", doorStaff, clinic.NetworkUnblock, s.networkUnblock},
+		{get, "/reports", doorStaff, clinic.ReportList, s.reportList},
+
 		{get, pathEvents, doorStaff, clinic.MessageShow, s.eventsStream},
 	}
 }
@@ -119,7 +125,7 @@ func (s *Server) routesOfMachines() []route {
 		{get, pathHealth, doorOpen, "", s.healthShow},
 		{get, pathReady, doorOpen, "", s.readyShow},
 		{get, pathMetrics, doorOpen, "", s.metricsShow},
-		{post, pathReport, doorMachine, "", s.cspReport},
+		{post, pathReport, doorMachine, clinic.ReportKeep, s.cspReport},
 		{get, "/styleguide", doorOpen, "", s.styleguideShow},
 		{get, pathStatic, doorOpen, "", s.staticShow},
 

@@ -27,6 +27,8 @@ const (
 	pageStop        name = "page/stop"
 	pageStopped     name = "page/stopped"
 	pageEnded       name = "page/ended"
+	pageNetworks    name = "network/list"
+	pageReports     name = "report/list"
 	pageStyleguide  name = "styleguide/show"
 	pageError       name = "error"
 )
@@ -62,7 +64,7 @@ func allScreens() []screen {
 	var all []screen
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageSettings, pageAsk, pageRead, pageStop, pageStopped, pageEnded,
-		pageStyleguide, pageError} {
+		pageNetworks, pageReports, pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
 	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up

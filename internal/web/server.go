@@ -28,6 +28,10 @@ const (
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
 		IdleTimeout: idleTime, MaxHeaderBytes: headerBytes, ErrorLog: log.New(quiet{s}, "", 0)}
+	s.readLists(ctx) // before anybody is let in
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go s.watchLists(watching)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

@@ -112,6 +112,7 @@ type Server struct {
 	rules    rules
 	host     string                        // the host part of BaseURL
 	zone     atomic.Pointer[time.Location] // the clinic's, once it could be read
+	lists    atomic.Pointer[clinic.Networks]
 	draining chan struct{}
 	once     sync.Once
 }
