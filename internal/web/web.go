@@ -110,6 +110,7 @@ type Server struct {
 	views    *views
 	assets   *assets
 	rules    rules
+	patience patience
 	host     string                        // the host part of BaseURL
 	zone     atomic.Pointer[time.Location] // the clinic's, once it could be read
 	lists    atomic.Pointer[clinic.Networks]
@@ -127,7 +128,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil || base.Host == "" || base.Path != "" {
 		return nil, errors.New("web: BaseURL must be an address without a path")
 	}
-	s := &Server{cfg: cfg, rules: cfg.Rates.rules(), host: base.Host, draining: make(chan struct{})}
+	s := &Server{cfg: cfg, rules: cfg.Rates.rules(), patience: defaultPatience, host: base.Host, draining: make(chan struct{})}
 	s.zone.Store(cfg.Zone)
 	if s.assets, err = newAssets(cfg.Static); err != nil {
 		return nil, fmt.Errorf("web: static files: %w", err)
