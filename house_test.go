@@ -57,11 +57,11 @@ var doors = map[string][]string{
 var (
 	testDoors     = []string{".", "app", "clinictest", "sandbox"}
 	moreTestDoors = map[string][]string{
-		".":      {"clinic", "config", "seal"}, // the road, from the front door
-		"app":    {"check"},                    // the demo clinic passes the checks
-		"docs":   {"config"},                   // the documents are held to the code
-		"openai": {"drafting"},                 // a real prompt
-		"road":   {"check", "clinic", "config", "seal"},
+		".":      {"clinic", "config", "seal"},                                  // the road, from the front door
+		"app":    {"check"},                                                     // the demo clinic passes the checks
+		"docs":   {"config"},                                                    // the documents are held to the code
+		"openai": {"drafting"},                                                  // a real prompt
+		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
 		"web":    {"seal"},                                                      // keys for a clinic of its own
 		"worker": {"db", "openai", "seal", "sendgrid", "twilio", "web", "wire"}, // real adapters against the sandbox
 	}

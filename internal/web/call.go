@@ -94,12 +94,15 @@ func (s *Server) enter(r *route) echo.HandlerFunc {
 				return err
 			}
 		}
-		if r.method == http.MethodPost && r.door != doorMachine && !strings.HasPrefix(r.path, pathBoard) {
+		if r.hasForm() {
 			f, err := readForm(c.Response(), c.Request())
 			if err != nil {
 				return err
 			}
 			c.form = f
+			if err := s.forms[r.path].check(f); err != nil {
+				return err
+			}
 		}
 		return r.do(c)
 	}

@@ -78,6 +78,7 @@ type errorView struct {
 	RequestID string
 	Back      string
 	Again     *againView // what was sent, when sending it again may work
+	Typed     []string   // what was typed into a form that could not be taken, to be copied
 }
 
 // statusClosed is what proxies log for a request whose sender has gone.
@@ -128,6 +129,9 @@ func (s *Server) showFailure(c *call, status int, sentence string) {
 	view := errorView{Status: status, Sentence: sentence, RequestID: requestID(c), Back: backTo(c)}
 	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
 		view.Again = c.again()
+	}
+	if status == http.StatusUnprocessableEntity {
+		view.Typed = s.typed(c)
 	}
 	a := answer{page: pageError, part: partError, title: "Something is not right", v: view}
 	a.plain = !c.actor.SignedIn() || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests

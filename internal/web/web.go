@@ -110,6 +110,7 @@ type Server struct {
 	views    *views
 	assets   *assets
 	rules    rules
+	forms    map[string]fields
 	patience patience
 	host     string                        // the host part of BaseURL
 	zone     atomic.Pointer[time.Location] // the clinic's, once it could be read
@@ -135,6 +136,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if s.views, err = newViews(cfg.Templates, s.functions(), allScreens(), allParts()); err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
+	}
+	if s.forms, err = layForms(s.routes()); err != nil {
+		return nil, err
 	}
 	s.echo = s.newEcho()
 	return s, nil
