@@ -59,7 +59,7 @@ func forms() map[string]fields {
 		"/drafts/:id/check": text, "/drafts/:id/edit": text.with(fields{"save": {kind: fieldChoice}}),
 		"/drafts/:id/findings": finding, "/drafts/:id/submit": text,
 		"/reviews/:id/approve": text, "/reviews/:id/return": version.with(fields{"note": {kind: fieldArea}}),
-		"/reviews/:id/recall": version, "/reviews/:id/findings": finding,
+		"/reviews/:id/recall": version, "/reviews/:id/findings": {"key": {kind: fieldChoice}},
 		"/messages/:id/undo": version, "/messages/:id/withdraw": version,
 		"/deliveries/:id/resend": version, "/deliveries/:id/mark-sent": version,
 

@@ -1,0 +1,232 @@
+package road
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"countersign/internal/clinic"
+	"countersign/internal/web"
+)
+
+// bait is what a hostile person types: each tries another way from text to something that acts. Whatever of it acts calls
+// owned(), asks for an address with "owned" in it, or leaves an element or an attribute behind.
+var bait = []string{
+	`<script>owned()</script>`, `"><img src=/owned onerror=owned()>`, `</textarea><script src=/owned.js></script>`,
+	`' onmouseover='owned()' x='`, `" autofocus onfocus="owned()" x="`, `<svg/onload=owned()>`, `<style>body{background:url(/owned.css)}</style>`,
+	`<b style="color:red" class="owned">bold</b>`, `<p hx-get="/owned" hx-trigger="load">hx</p>`, `" hx-get="/owned" hx-trigger="load" x="`,
+	`<div data-hx-post="/owned" data-hx-trigger="load"></div>`, `<iframe srcdoc="<script>parent.owned()</script>"></iframe>`,
+	`<base href="/owned/">`, `<meta http-equiv="refresh" content="0;url=/owned">`, `<a href="javascript:owned()">link</a>`, `{{.Actor.Email}}${owned()}`,
+	`<form action="/owned"><button autofocus>`, `<details open ontoggle=owned()>`, `--><script>owned()</script>`, `</title><script>owned()</script>`,
+	`<img src="/owned.png" hx-on::load="owned()">`, `<link rel=stylesheet href=/owned.css>`,
+}
+
+// baited is as much of the bait as a field takes, beginning with another piece each time.
+func baited(most, turn int) string {
+	if most <= 0 || most > 900 {
+		most = 900
+	}
+	text := ""
+	for i := range bait {
+		piece := bait[(turn+i)%len(bait)]
+		if len(text)+len(piece)+1 <= most {
+			text += piece + " "
+		}
+	}
+	return strings.TrimSpace(text)
+}
+
+// trap is a browser that notices whatever the bait does in it.
+type trap struct {
+	*browser
+	h     *house
+	role  string
+	sent  *sync.Map       // "/patients/new name": bait left the browser in this field of a form
+	tried map[string]bool // forms, by address and fields, that were driven
+	pages int
+	seen  int // pages on which the bait stands, as text
+}
+
+// unsent are fields that a browser with scripts does not send, with the reason.
+var unsent = map[string]string{"/drafts/:id/findings text": "comes along only without scripts, from the editor that is driven here"}
+
+// Hostile text in every text field of the product stays dead text. All forms are driven in a real browser by the people
+// whose forms they are; then everybody visits every page that they may see.
+func TestHostileTextStaysText(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.hostileNames()
+	s := h.hostileScene()
+	sent, tried := &sync.Map{}, map[string]bool{}
+	for _, subject := range slices.Sorted(maps.Keys(roles)) {
+		tr := h.trap(string(roles[subject]), sent, tried)
+		tr.enter(subject)
+		for _, path := range s.pagesOf(h.actor(subject)) {
+			tr.sweep(path)
+		}
+		tr.isQuiet()
+	}
+	nobody := h.trap("nobody", sent, tried)
+	for _, path := range s.pagesOf(clinic.Nobody("", "", "")) {
+		nobody.sweep(path)
+	}
+	nobody.isQuiet()
+
+	for _, r := range web.Routes() { // no field of the product was left out
+		for _, name := range r.Typed {
+			key := r.Path + " " + name
+			if _, was := sent.Load(key); !was && unsent[key] == "" {
+				t.Errorf("no bait was sent in the field %s to %s", name, r.Path)
+			}
+		}
+	}
+	var reports string
+	h.one(&reports, "SELECT coalesce(string_agg(directive || ' on ' || route, ', '), '') FROM csp_reports")
+	if reports != "" {
+		t.Errorf("only the policy held it: browsers reported %s", reports)
+	}
+}
+
+// hostileNames gives the clinic and members of the team hostile words: no screen types these.
+func (h *house) hostileNames() {
+	h.t.Helper()
+	h.exec("UPDATE clinics SET name = $1, notice_name = $2, phone = $3, emergency_line = $4", baited(300, 0), baited(300, 5), baited(60, 9), baited(60, 2))
+	h.exec("UPDATE staff SET name = $1, email = $2 WHERE subject = 'priya-nair'", baited(200, 3), baited(200, 11))
+	h.exec("UPDATE staff SET name = $1 || name WHERE subject IN ('tom-reyes', 'amara-osei')", baited(120, 7))
+}
+
+// hostileScene is a patient and messages of whom every word is bait, made by the deeds themselves, in the states that have
+// pages of their own.
+func (h *house) hostileScene() shown {
+	h.t.Helper()
+	ctx, c, staff, doctor := context.Background(), h.app.Clinic(), h.actor("tom-reyes"), h.actor("amara-osei")
+	must(h.t, c.SettingsEdit(ctx, doctor, clinic.Settings{Tone: "warm", ReadingLevel: "middle", Specialty: baited(100, 8), SignOff: baited(200, 4), MaxWords: 150, Version: h.settingsVersion()}))
+	patient, err := c.PatientCreate(ctx, staff, clinic.PatientForm{Name: baited(100, 0), BirthDate: "1950-01-02", MRN: baited(40, 5), Language: "en",
+		Summary: baited(900, 1), History: baited(900, 6), Medications: baited(900, 12), Allergies: baited(500, 14), Notes: baited(900, 17),
+		Email: "ada@mail.example", Phone: "+1 415 555 0177", DoctorID: doctor.ID})
+	must(h.t, err)
+	s := shown{patients: []string{patient.String()}, links: []string{strings.Repeat("x", 43)}}
+	brief := h.brief(patient, "email")
+	brief.Inquiry, brief.Points = baited(900, 2), []string{baited(300, 9), baited(300, 15)}
+	brief.Facts = []clinic.FactForm{{Kind: "drug", Text: baited(200, 10)}, {Kind: "date", Text: baited(200, 13)}}
+	for _, upTo := range []string{"brief", "draft", "review", "returned"} {
+		id, err := c.BriefCreate(ctx, staff, brief)
+		must(h.t, err)
+		s.messages = append(s.messages, id.String())
+		if upTo == "brief" {
+			continue
+		}
+		must(h.t, c.DraftByHand(ctx, staff, id))
+		v, err := c.DraftShow(ctx, staff, id)
+		must(h.t, err)
+		words := "Dear " + baited(100, 0) + ",\n\n" + baited(900, 3) + "\n\nCall the clinic if you have questions, and 911 in an emergency."
+		v, err = c.DraftEdit(ctx, staff, id, v.Message.Version, words)
+		must(h.t, err)
+		if upTo == "draft" {
+			continue
+		}
+		must(h.t, c.ReviewSubmit(ctx, staff, id, v.Message.Version))
+		if upTo == "returned" {
+			must(h.t, c.ReviewReturn(ctx, doctor, id, v.Message.Version+1, baited(900, 16)))
+		}
+	}
+	return s
+}
+
+func (h *house) settingsVersion() (n int) {
+	h.one(&n, "SELECT coalesce(max(version), 0) FROM doctor_settings d JOIN staff s ON s.id = d.staff_id WHERE s.subject = 'amara-osei'")
+	return n
+}
+
+// openForm is a form on an open page by one of its buttons, with the fields that a person types into.
+type openForm struct {
+	Index  int
+	Action string
+	Button int // of the form's own
+	Fields []struct {
+		Name string
+		Most int
+	}
+}
+
+// sweep visits a page, looks for what the bait has done there, and types bait into every form that nobody has yet.
+func (tr *trap) sweep(path string) {
+	tr.t.Helper()
+	tr.show(path)
+	for range 20 { // a page has fewer forms than that
+		form, ok := tr.nextForm()
+		if !ok {
+			return
+		}
+		tr.submit(form)
+		tr.look(path + " after " + form.Action)
+		tr.show(path)
+	}
+	tr.t.Errorf("%s has forms that cannot be got done with", path)
+}
+
+// nextForm is a form of the page that is still to be driven.
+func (tr *trap) nextForm() (openForm, bool) {
+	tr.t.Helper()
+	var raw string
+	tr.do(chromedp.Evaluate(findForms, &raw))
+	var all []openForm
+	must(tr.t, json.Unmarshal([]byte(raw), &all))
+	for _, f := range all {
+		key := tr.pattern(f.Action)
+		for _, field := range f.Fields {
+			key += " " + field.Name
+		}
+		if !tr.tried[key] {
+			tr.tried[key] = true
+			return f, true
+		}
+	}
+	return openForm{}, false
+}
+
+// pattern is the route that a form is posted to.
+func (tr *trap) pattern(action string) string {
+	for _, r := range web.Routes() {
+		if r.Method == "POST" && like(r.Path, action) {
+			return r.Path
+		}
+	}
+	tr.t.Errorf("a form is posted to %s, which is no route", action)
+	return action
+}
+
+// submit types bait into all text fields of a form and sends it as a person does, and waits for what comes of it.
+func (tr *trap) submit(f openForm) {
+	tr.t.Helper()
+	texts := map[string]string{}
+	for i, field := range f.Fields {
+		texts[field.Name] = baited(field.Most, len(tr.tried)+i)
+	}
+	raw, err := json.Marshal(texts)
+	must(tr.t, err)
+	tr.do(chromedp.Evaluate(fmt.Sprintf(fillForm, f.Index, raw), nil),
+		chromedp.Sleep(time.Second), // what a page does by itself while one types: checks, flags, previews
+		chromedp.Evaluate(fmt.Sprintf(sendForm, f.Index, f.Button), nil))
+	deadline := time.Now().Add(40 * time.Second)
+	for {
+		var state string
+		ctx, cancel := context.WithTimeout(tr.ctx, 5*time.Second)
+		err := chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === 'complete' ? String(window.baitSent) : 'loading'`, &state))
+		cancel()
+		if err == nil && state != "1" && state != "loading" { // another page, or htmx has its answer
+			return
+		}
+		if time.Now().After(deadline) {
+			tr.t.Fatalf("the form to %s was never answered: %s %v", f.Action, state, err)
+		}
+	}
+}
