@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/google/uuid"
 
 	"countersign/internal/clinic"
 	"countersign/internal/web"
@@ -29,11 +30,13 @@ var bait = []string{
 	`<img src="/owned.png" hx-on::load="owned()">`, `<link rel=stylesheet href=/owned.css>`,
 }
 
-// baited is as much of the bait as a field takes, beginning with another piece each time.
+// baited is as much of the bait as a field takes, beginning with another piece each time; what a page says of a field for
+// two digits holds nobody back.
 func baited(most, turn int) string {
 	if most <= 0 || most > 900 {
 		most = 900
 	}
+	most = max(most, len(`<svg/onload=owned()> `))
 	text := ""
 	for i := range bait {
 		piece := bait[(turn+i)%len(bait)]
@@ -75,6 +78,7 @@ func TestHostileTextStaysText(t *testing.T) {
 		tr.isQuiet()
 	}
 	nobody := h.trap("nobody", sent, tried)
+	nobody.prove(s.links[1])
 	for _, path := range s.pagesOf(clinic.Nobody("", "", "")) {
 		nobody.sweep(path)
 	}
@@ -117,7 +121,7 @@ func (h *house) hostileScene() shown {
 	brief := h.brief(patient, "email")
 	brief.Inquiry, brief.Points = baited(900, 2), []string{baited(300, 9), baited(300, 15)}
 	brief.Facts = []clinic.FactForm{{Kind: "drug", Text: baited(200, 10)}, {Kind: "date", Text: baited(200, 13)}}
-	for _, upTo := range []string{"brief", "draft", "review", "returned"} {
+	for _, upTo := range []string{"brief", "draft", "review", "returned", "signed"} {
 		id, err := c.BriefCreate(ctx, staff, brief)
 		must(h.t, err)
 		s.messages = append(s.messages, id.String())
@@ -127,15 +131,24 @@ func (h *house) hostileScene() shown {
 		must(h.t, c.DraftByHand(ctx, staff, id))
 		v, err := c.DraftShow(ctx, staff, id)
 		must(h.t, err)
-		words := "Dear " + baited(100, 0) + ",\n\n" + baited(900, 3) + "\n\nCall the clinic if you have questions, and 911 in an emergency."
+		words := "Dear " + baited(100, 0) + ",\n\n" + baited(900, 3) + "\n\nCall the clinic if you have questions."
+		if upTo != "draft" { // the checks take a whole tag for a gap that nobody filled; half a tag is as hostile
+			words = strings.NewReplacer(">", "", "{", "", "}", "").Replace(words)
+		}
 		v, err = c.DraftEdit(ctx, staff, id, v.Message.Version, words)
 		must(h.t, err)
 		if upTo == "draft" {
 			continue
 		}
 		must(h.t, c.ReviewSubmit(ctx, staff, id, v.Message.Version))
-		if upTo == "returned" {
+		switch upTo {
+		case "returned":
 			must(h.t, c.ReviewReturn(ctx, doctor, id, v.Message.Version+1, baited(900, 16)))
+		case "signed":
+			h.sign(id)
+			h.waitFor("the notice is taken", 30*time.Second, func() bool { return h.state(id) != "queued" && h.state(id) != "sending" })
+			_, token, _ := strings.Cut(h.notice(id), "/m/")
+			s.links = append(s.links, token)
 		}
 	}
 	return s
@@ -144,6 +157,34 @@ func (h *house) hostileScene() shown {
 func (h *house) settingsVersion() (n int) {
 	h.one(&n, "SELECT coalesce(max(version), 0) FROM doctor_settings d JOIN staff s ON s.id = d.staff_id WHERE s.subject = 'amara-osei'")
 	return n
+}
+
+// sign answers every finding and signs, as the doctor.
+func (h *house) sign(id uuid.UUID) {
+	h.t.Helper()
+	ctx, c, doctor := context.Background(), h.app.Clinic(), h.actor("amara-osei")
+	v, err := c.ReviewShow(ctx, doctor, id)
+	must(h.t, err)
+	for _, f := range v.Findings {
+		if f.Level == "ask" && !f.Answered {
+			must(h.t, c.FindingAnswer(ctx, doctor, id, f.Key))
+		}
+	}
+	v, err = c.ReviewShow(ctx, doctor, id)
+	must(h.t, err)
+	must(h.t, c.ReviewApprove(ctx, doctor, id, v.Message.Version, nil))
+}
+
+// prove is the patient at their own page, whose words are bait too.
+func (tr *trap) prove(token string) {
+	tr.t.Helper()
+	tr.show("/m/" + token)
+	for name, value := range map[string]string{"month": "1", "day": "2", "year": "1950"} {
+		tr.do(chromedp.SetValue("[name="+name+"]", value, chromedp.ByQuery))
+	}
+	tr.click("form[method=post] button", "/read")
+	tr.until("the message", func() bool { return strings.Contains(tr.text(".letter"), "owned()") })
+	tr.look("/m/:token/read")
 }
 
 // openForm is a form on an open page by one of its buttons, with the fields that a person types into.
@@ -226,7 +267,8 @@ func (tr *trap) submit(f openForm) {
 			return
 		}
 		if time.Now().After(deadline) {
-			tr.t.Fatalf("the form to %s was never answered: %s %v", f.Action, state, err)
+			tr.shot("failed")
+			tr.t.Fatalf("the form to %s was never answered: %s %v\n%s", f.Action, state, err, tr.text("#notice"))
 		}
 	}
 }
