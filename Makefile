@@ -1,12 +1,18 @@
 # Short names for what people do here. PKG=./internal/clinic and RUN=TestName narrow «make test» and «make bench».
 PKG ?= ./...
 RUN ?=
+LONG ?=
+
+# What «make chaos» may be told: for how long the faults last, and which schedule of them. BREAK seeds a fault into the product.
+FOR ?= 60s
+SEED ?=
+BREAK ?=
 
 # What «make test» compiles, with progress, while the servers get ready: programs themselves are left to the tests that need them.
 WARM = $(if $(filter ./...,$(PKG)),./internal/...,$(PKG))
 TOOL = CGO_ENABLED=0 go tool -modfile=tools/go.mod
 
-.PHONY: run test check reset build bench generate local
+.PHONY: run test check reset build bench chaos generate local
 
 run: local
 	@bin/local run
@@ -17,7 +23,7 @@ test: local
 
 check:
 	@echo 'check: gofmt' && files=$$(gofmt -l *.go cmd docs internal) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
-	@echo 'check: go vet' && go vet ./...
+	@echo 'check: go vet' && go vet ./... && go vet -tags=faultpoints ./internal/faultpoint
 	@echo 'check: staticcheck (compiled on its first use: half a minute)' && $(TOOL) staticcheck ./...
 	@echo 'check: sqlc diff (the same)' && $(TOOL) sqlc diff
 
@@ -27,8 +33,14 @@ reset: local
 build:
 	go build -trimpath -o bin/ ./cmd/...
 
+# The engine's table, some minutes; LONG=1 makes 100,000 deliveries of it. PKG=./internal/road and others have benches of their own.
 bench: local
-	@bin/local exec -- go test -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem $(PKG)
+	@BENCH_LONG=$(LONG) bin/local exec -durable -- go test -timeout 3h -run '^$$' -bench '$(if $(RUN),$(RUN),.)' -benchmem \
+		$(if $(filter ./...,$(PKG)),./internal/bench,$(PKG))
+
+chaos: local
+	@bin/local build -o bin/ ./cmd/web ./cmd/worker ./cmd/countersign
+	@bin/countersign chaos --for $(FOR)$(if $(SEED), --seed $(SEED))$(if $(BREAK), --break $(BREAK))
 
 generate:
 	$(TOOL) sqlc generate

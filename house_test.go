@@ -24,18 +24,23 @@ var doors = map[string][]string{
 	"cmd/local":       {"local"},
 	"cmd/web":         {"app", "config"},
 	"cmd/worker":      {"app", "config"},
-	"cmd/countersign": {"app", "clinic", "config", "sandbox", "seal"},
+	"cmd/countersign": {"app", "chaos", "clinic", "config", "sandbox", "seal"},
 	"docs":            {},
 
-	"app": {".", "clinic", "config", "identity", "limit", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
+	"app": {".", "blob", "clinic", "config", "fence", "identity", "limit", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
 		"web", "worker"},
+	"bench":      {},
+	"chaos":      {"clinic", "local", "seal"},
 	"check":      {},
 	"clinic":     {"check", "db", "drafting", "faultpoint", "seal"},
 	"clinictest": {".", "clinic", "db", "seal"},
 	"config":     {},
+	"crash":      {},
 	"db":         {"seal"},
 	"drafting":   {"check"},
+	"blob":       {},
 	"faultpoint": {},
+	"fence":      {"blob", "clinic", "faultpoint"},
 	"identity":   {},
 	"limit":      {},
 	"local":      {},
@@ -59,6 +64,8 @@ var (
 	moreTestDoors = map[string][]string{
 		".":      {"clinic", "config", "seal"},                                  // the road, from the front door
 		"app":    {"check"},                                                     // the demo clinic passes the checks
+		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
+		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
 		"docs":   {"config"},                                                    // the documents are held to the code
 		"openai": {"drafting"},                                                  // a real prompt
 		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
@@ -71,15 +78,17 @@ var (
 // not here is free to all.
 var outside = map[string][]string{
 	"github.com/angelofallars/htmx-go":    {"web"},
+	"github.com/aws/aws-sdk-go-v2":        {"blob"},
 	"github.com/caarlos0/env":             {"config"},
 	"github.com/chromedp":                 {},
-	"github.com/coreos/go-oidc":           {},
+	"github.com/coreos/go-oidc":           {"identity"},
 	"github.com/getsentry/sentry-go":      {"logging"},
 	"github.com/go-jose/go-jose":          {"identity", "sandbox"},
 	"github.com/golang-migrate/migrate":   {"app", "clinictest"},
 	"github.com/hibiken/asynq":            {"app", "worker"},
 	"github.com/hibiken/asynqmon":         {"app"},
-	"github.com/jackc/pgx":                {"app", "clinic", "clinictest", "config", "db", "local", "metrics"},
+	"github.com/jackc/pgx":                {"app", "chaos", "clinic", "clinictest", "config", "db", "local", "metrics"},
+	"github.com/johannesboyne/gofakes3":   {},
 	"github.com/labstack/echo":            {"web"},
 	"github.com/prometheus/client_golang": {"metrics", "worker"},
 	"github.com/redis/go-redis":           {"app", "clinictest", "limit", "worker"},
@@ -87,10 +96,12 @@ var outside = map[string][]string{
 	"github.com/sendgrid":                 {"sendgrid"},
 	"github.com/tink-crypto/tink-go":      {"seal"},
 	"github.com/twilio/twilio-go":         {"twilio"},
+	"gocloud.dev":                         {"blob"},
+	"golang.org/x/oauth2":                 {"identity"},
 	"pgregory.net/rapid":                  {},
 	"database/sql":                        {"app", "clinictest", "logging", "seal"},
 	"html/template":                       {"sandbox", "web"},
-	"net/http":                            {"app", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "sendgrid", "twilio", "web", "wire"},
+	"net/http":                            {"app", "chaos", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "sendgrid", "twilio", "web", "wire"},
 	"os/exec":                             {"local"},
 }
 
@@ -205,8 +216,13 @@ var (
 		"WorklistCount":   "a number of what WorklistShow would show, for the navigation of every page",
 		"PatientDoctors":  "the names of the clinic's doctors, for a form",
 		"PageAsk":         "the same form for every link: looks nothing up",
+		"InstanceSee":     "one row about the installation: for the fence, and for the banner of every page",
+		"InstanceTrust":   "says which database this process may send from; changes nothing in it",
+		"InstanceDoubt":   "the same, for none",
+		"InstanceBeat":    "a heartbeat: counts, and changes no record",
 		"NetworksInForce": "what the door of the web process holds against every request, before anybody is known",
 		"RelayDue":        "marks rows as handed to the queue: no state changes",
+		"DeliveryCount":   "numbers for the alarm, about nobody",
 		"DraftProgress":   "says how far the model is, and keeps the claim",
 	}
 )

@@ -10,6 +10,6 @@ SELECT EXISTS (
     WHERE session_id = @session_id AND deed = @deed AND subject_id IS NOT DISTINCT FROM @subject_id AND outcome = 'done' AND at > @since);
 
 -- name: AuditOfMessage :many
-SELECT e.at, e.deed, coalesce(s.name, '')::text AS actor_name FROM audit_events e
+SELECT e.at, e.deed, e.detail, coalesce(s.name, '')::text AS actor_name FROM audit_events e
 LEFT JOIN staff s ON s.id = e.actor_id AND s.clinic_id = e.clinic_id
 WHERE e.clinic_id = @clinic_id AND e.subject_id = @message_id AND e.outcome = 'done' AND e.deed = ANY(@deeds::text[]) ORDER BY e.at, e.id;

@@ -11,22 +11,24 @@ SELECT coalesce(max(round), 0)::int FROM deliveries WHERE message_id = @message_
 UPDATE deliveries SET dispatch = dispatch + 1, enqueued_at = @at
 WHERE (id, clinic_id) IN (
     SELECT d.id, d.clinic_id FROM deliveries d
+    JOIN breakers b ON b.channel = d.channel AND (b.state = 'closed' OR b.retry_at <= @at)
     WHERE d.state = 'queued' AND d.next_attempt_at <= @at AND (d.enqueued_at IS NULL OR d.enqueued_at < @enqueued_before)
-    ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
+      AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)
+    ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit FOR UPDATE OF d SKIP LOCKED)
 RETURNING id, dispatch, priority;
 
--- name: DeliveryClaim :one
+-- name: DeliveryHold :exec
+-- Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
+UPDATE deliveries SET enqueued_at = NULL WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
+
+-- name: DeliveryClaim :exec
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = @lease_until, updated_at = @at
-WHERE id = @id AND clinic_id = @clinic_id AND state = 'queued' AND next_attempt_at <= @at
-RETURNING *;
+WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
 
 -- name: DeliveryLock :one
 SELECT * FROM deliveries WHERE id = @id FOR UPDATE;
 
--- name: DeliveryLockByProviderID :one
-SELECT * FROM deliveries WHERE provider = @provider AND provider_id = @provider_id FOR UPDATE;
-
--- name: DeliveryMove :execrows
+-- name: DeliveryMove :exec
 UPDATE deliveries SET state = @state, rev = rev + 1, lease_until = NULL, next_attempt_at = @next_attempt_at, enqueued_at = @enqueued_at,
     provider = @provider, provider_id = @provider_id, error_class = @error_class, resends = @resends, marked_sent_by = @marked_sent_by, updated_at = @at
 WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
@@ -34,20 +36,38 @@ WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
 -- name: DeliveryNote :exec
 UPDATE deliveries SET provider = @provider, provider_id = @provider_id, error_class = @error_class, updated_at = @at WHERE id = @id AND clinic_id = @clinic_id;
 
--- name: DeliveryContext :one
-SELECT d.channel, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+-- name: DeliveryTake :one
+-- All that a claim looks at, in one look. Whoever holds the row at the moment is ahead of us: there is nothing to take.
+-- By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
+SELECT sqlc.embed(d), cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
        m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
        coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed
+       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures,
+       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)::bool AS may_send
 FROM deliveries d
+JOIN breakers br ON br.channel = d.channel
 JOIN clinics cl ON cl.id = d.clinic_id
 JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
 LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
 LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
 LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = @id AND d.clinic_id = @clinic_id;
+WHERE d.id = @id FOR UPDATE OF d SKIP LOCKED;
+
+-- name: DeliveryLockFor :one
+-- early: reports under the provider's id are there already.
+SELECT sqlc.embed(d), EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = @provider::text
+    AND e.provider_id = @provider_id::text AND e.provider_id <> '') AS early
+FROM deliveries d WHERE d.id = @id FOR UPDATE OF d;
+
+-- name: DeliveriesLock :many
+-- In one order, so that posts about the same deliveries never wait for each other in a ring.
+SELECT * FROM deliveries WHERE (id, clinic_id) IN (
+    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY(@ids::uuid[])
+    UNION
+    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = @provider AND b.provider_id = ANY(@provider_ids::text[]) AND b.provider_id <> '')
+ORDER BY id FOR UPDATE;
 
 -- name: AttemptBegin :exec
 INSERT INTO delivery_attempts (delivery_id, clinic_id, attempt, started_at) VALUES (@delivery_id, @clinic_id, @attempt, @at);
@@ -67,10 +87,16 @@ WITH asked AS (
         SELECT d.id, d.clinic_id FROM deliveries d
         WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= @at)
         ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT @row_limit FOR UPDATE SKIP LOCKED)
-    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
-SELECT a.*, k.wrapped, t.started_at, t.finished_at FROM asked a
+    RETURNING id, clinic_id, patient_id, channel, attempt, asked_since, recipient_sealed, body_sealed)
+SELECT a.*, k.wrapped, f.started_at, t.finished_at FROM asked a
 JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
-JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt;
+LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+LEFT JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1;
+
+-- name: DeliveriesLate :many
+SELECT d.* FROM deliveries d WHERE d.state = 'queued' AND d.next_attempt_at <= @at AND d.not_after <= @at
+  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= @generation)
+ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit;
 
 -- name: DeliveryLockIn :one
 SELECT * FROM deliveries WHERE id = @id AND clinic_id = @clinic_id FOR UPDATE;
@@ -78,13 +104,16 @@ SELECT * FROM deliveries WHERE id = @id AND clinic_id = @clinic_id FOR UPDATE;
 -- name: DeliveryMessage :one
 SELECT message_id FROM deliveries WHERE id = @id AND clinic_id = @clinic_id AND message_id IS NOT NULL;
 
--- name: EventAppend :execrows
+-- name: EventsAppend :many
+-- The ids of those that are new.
 INSERT INTO delivery_events (id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at)
-VALUES (@id, @clinic_id, @delivery_id, @provider, @event_key, @provider_id, @state, @code, @happened_at, @received_at)
-ON CONFLICT (provider, event_key) DO NOTHING;
+SELECT unnest(@ids::uuid[]), nullif(unnest(@clinic_ids::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),
+       nullif(unnest(@delivery_ids::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid), @provider, unnest(@event_keys::text[]),
+       unnest(@provider_ids::text[]), unnest(@states::text[]), unnest(@codes::text[]), unnest(@happened_ats::timestamptz[]), @received_at
+ON CONFLICT (provider, event_key) DO NOTHING RETURNING id;
 
 -- name: EventsUnmatched :many
-SELECT * FROM delivery_events WHERE clinic_id IS NULL AND provider = @provider AND provider_id = @provider_id AND provider_id <> '' ORDER BY happened_at;
+SELECT * FROM delivery_events WHERE clinic_id IS NULL AND provider = @provider AND provider_id = ANY(@provider_ids::text[]) AND provider_id <> '' ORDER BY happened_at;
 
 -- name: EventsMatchable :many
 SELECT e.provider, e.provider_id, d.id AS delivery_id, d.clinic_id FROM delivery_events e

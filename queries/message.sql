@@ -1,6 +1,6 @@
 -- name: MessageCreate :exec
-INSERT INTO messages (id, clinic_id, patient_id, doctor_id, author_id, status, kind, priority, channel, red_flag, due_at, changed_by, created_at, updated_at)
-VALUES (@id, @clinic_id, @patient_id, @doctor_id, @author_id, 'drafting', @kind, @priority, @channel, @red_flag, @due_at, @author_id, @created_at, @created_at);
+INSERT INTO messages (id, clinic_id, patient_id, doctor_id, author_id, status, kind, priority, channel, red_flag, due_at, send_at, changed_by, created_at, updated_at)
+VALUES (@id, @clinic_id, @patient_id, @doctor_id, @author_id, 'drafting', @kind, @priority, @channel, @red_flag, @due_at, @send_at, @author_id, @created_at, @created_at);
 
 -- name: MessageGet :one
 SELECT m.*, k.wrapped, d.name AS doctor_name, a.name AS author_name,
@@ -33,7 +33,7 @@ WHERE m.id = @id AND m.clinic_id = @clinic_id
 FOR UPDATE OF m;
 
 -- name: MessageBriefed :execrows
-UPDATE messages SET doctor_id = @doctor_id, kind = @kind, priority = @priority, channel = @channel, red_flag = @red_flag, due_at = @due_at,
+UPDATE messages SET doctor_id = @doctor_id, kind = @kind, priority = @priority, channel = @channel, red_flag = @red_flag, due_at = @due_at, send_at = @send_at,
     version = version + 1, updated_at = @at, changed_by = @changed_by
 WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status IN ('drafting', 'draft_ready', 'returned');
 
@@ -50,13 +50,17 @@ WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status = @f
 
 -- name: MessageSign :execrows
 UPDATE messages SET status = 'approved', final_sealed = @final_sealed, final_evidence = @final_evidence, final_mac = @final_mac, signer_id = @signer_id, signer_name = @signer_name,
-    signer_role = @signer_role, signed_at = @at, updated_at = @at, changed_by = @signer_id, version = version + 1
+    signer_role = @signer_role, signed_at = @at, unsent_code = '', updated_at = @at, changed_by = @signer_id, version = version + 1
 WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status = 'in_review';
 
 -- name: MessageUnsign :execrows
 UPDATE messages SET status = 'in_review', final_sealed = NULL, final_evidence = NULL, final_mac = NULL, signer_id = NULL, signer_name = NULL, signer_role = NULL,
-    signed_at = NULL, updated_at = @at, changed_by = @changed_by, version = version + 1
+    signed_at = NULL, unsent_code = @unsent_code, updated_at = @at, changed_by = @changed_by, version = version + 1
 WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status = 'approved';
+
+-- name: MessageSchedule :execrows
+UPDATE messages SET send_at = @send_at, version = version + @bump::int, updated_at = @at, changed_by = @changed_by
+WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status <> 'withdrawn';
 
 -- name: MessageWithdraw :execrows
 UPDATE messages SET status = 'withdrawn', updated_at = @at, changed_by = @changed_by, version = version + 1
@@ -68,6 +72,7 @@ SELECT EXISTS (SELECT 1 FROM messages m JOIN care_team ct ON ct.patient_id = m.p
 
 -- name: Worklist :many
 SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,
+       m.unsent_code, message_rank(m.priority, m.unsent_code)::int AS rank,
        p.name_sealed, k.wrapped, d.name AS doctor_name, a.name AS author_name, b.id AS brief_id, b.body_sealed,
        coalesce(r.state, '')::text AS request_state
 FROM care_team ct
@@ -81,8 +86,8 @@ LEFT JOIN LATERAL (SELECT dr.state FROM draft_requests dr WHERE dr.message_id = 
 WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id
   AND m.status = ANY(@statuses::text[])
   AND (NOT @mine::bool OR m.author_id = @staff_id OR m.doctor_id = @staff_id)
-  AND (@after_priority::int < 0 OR (-m.priority, m.due_at, m.id) > (0 - @after_priority::int, @after_due::timestamptz, @after_id::uuid))
-ORDER BY -m.priority, m.due_at, m.id
+  AND (@after_rank::int < 0 OR (-message_rank(m.priority, m.unsent_code), m.due_at, m.id) > (0 - @after_rank::int, @after_due::timestamptz, @after_id::uuid))
+ORDER BY -message_rank(m.priority, m.unsent_code), m.due_at, m.id
 LIMIT @row_limit;
 
 -- name: WorklistCount :one

@@ -6,6 +6,9 @@ ON CONFLICT (message_id, clinic_id) DO UPDATE SET expires_at = excluded.expires_
 -- name: PageOfMessage :one
 SELECT * FROM pages WHERE message_id = @message_id AND clinic_id = @clinic_id;
 
+-- name: PageLock :one
+SELECT opened_at FROM pages WHERE message_id = @message_id AND clinic_id = @clinic_id FOR UPDATE;
+
 -- name: PageByToken :one
 SELECT pg.*, m.status AS message_status, m.version AS message_version, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        p.birth_date_sealed, p.language, k.wrapped,
@@ -35,6 +38,9 @@ UPDATE pages SET acknowledged_at = @at WHERE id = @id AND clinic_id = @clinic_id
 
 -- name: PageRevoke :exec
 UPDATE pages SET revoked_at = @at WHERE message_id = @message_id AND clinic_id = @clinic_id;
+
+-- name: PageLasts :exec
+UPDATE pages SET expires_at = @expires_at WHERE message_id = @message_id AND clinic_id = @clinic_id;
 
 -- name: PageSessionCreate :exec
 INSERT INTO page_sessions (id, clinic_id, page_id, token_hash, expires_at, created_at) VALUES (@id, @clinic_id, @page_id, @token_hash, @expires_at, @at);

@@ -1,8 +1,8 @@
 -- name: ReviewOpen :exec
-INSERT INTO reviews (id, clinic_id, message_id, round, state, draft_id, submitted_by, submitted_at, note_sealed)
+INSERT INTO reviews (id, clinic_id, message_id, round, state, draft_id, submitted_by, submitted_at, note_sealed, cause)
 VALUES (@id, @clinic_id, @message_id,
         (SELECT coalesce(max(r.round), 0) + 1 FROM reviews r WHERE r.message_id = @message_id AND r.clinic_id = @clinic_id),
-        'open', @draft_id, @submitted_by, @at, @note_sealed);
+        'open', @draft_id, @submitted_by, @at, @note_sealed, @cause);
 
 -- name: ReviewCurrent :one
 SELECT r.*, s.name AS submitter_name, coalesce(d.name, '')::text AS decider_name
@@ -28,4 +28,4 @@ WHERE r.message_id = @message_id AND r.clinic_id = @clinic_id ORDER BY r.round;
 SELECT m.id FROM care_team ct
 JOIN messages m ON m.patient_id = ct.patient_id AND m.clinic_id = ct.clinic_id
 WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id AND m.status = 'in_review'
-ORDER BY -m.priority, m.due_at, m.id LIMIT 500;
+ORDER BY -message_rank(m.priority, m.unsent_code), m.due_at, m.id LIMIT 500;

@@ -11,7 +11,7 @@
   const again = new Set(); // who heard of a change while asking or settling asks once more
   const wake = (name) => all('[data-live]').forEach((el) => {
     if (name && el.dataset.live !== name || (inField(document.activeElement) && el.contains(document.activeElement))
-      || $('[data-dirty], dialog[open]', el)) return;
+      || $('[data-dirty], dialog[open]', el) || 'hold' in el.dataset && $(':checked', el)) return; // what somebody is choosing from stays
     if (el.matches('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')) again.add(el.id); else htmx.trigger(el, 'live');
   });
   document.addEventListener('htmx:afterSettle', (e) => { if (again.delete(e.detail.elt.id)) htmx.trigger(e.detail.elt, 'live'); });
@@ -30,9 +30,21 @@
     stream = new EventSource('/events?names=' + encodeURIComponent(want));
     stream.onopen = () => { polling(false); wake(); }; // what changed between the page and the stream
     stream.onerror = () => { if (!poll) polling(true); };
-    stream.addEventListener('signed-out', () => expire());
+    stream.addEventListener('signed-out', () => ended());
     want.split(',').forEach((n) => stream.addEventListener(n, () => wake(n)));
   };
+  const mine = (page) => page.includes(`data-person="${document.body.dataset.person}"`);
+  const ended = async () => { // unless the same person has signed in anew meanwhile, in this browser
+    stream?.close();
+    const page = await fetch(location.href).then((r) => r.text(), () => '');
+    if (mine(page)) listen(); else expire();
+  };
+  // A time to undo counts down; without scripts it is a plain time.
+  setInterval(() => all('[data-left]').forEach((el) => {
+    el.dataset.end ||= Date.now() + el.dataset.left * 1000;
+    const n = Math.ceil((el.dataset.end - Date.now()) / 1000), before = el.dataset.words ||= el.textContent;
+    el.textContent = n > 0 ? `${before} (${n} s)` : before;
+  }), 1000);
   document.addEventListener('visibilitychange', () => { listen(); if (!document.hidden) wake(); });
   window.addEventListener('pagehide', () => stream?.close());
   window.addEventListener('pageshow', (e) => { if (e.persisted) location.reload(); });
@@ -136,7 +148,7 @@
     else if (inField(el)) { el.focus(); el.select?.(); } else if (el.hash && el.pathname === location.pathname) { (($('.finding:not(.answered, .info) .act .btn') || $(el.hash))).focus(); } else el.click();
   });
   document.addEventListener('click', (e) => {
-    if (e.target.closest('.formbar a, .returning a')) leaving = true; // a link that says it leaves the words as they were
+    if (e.target.closest('.formbar a, .returning a, #sign-in-again a')) leaving = true; // the words are saved, or to be left as they were
     const b = e.target.closest('[data-close], [data-dismiss], [data-print], [data-with], [data-ask][type=button]');
     if (!b) return;
     if (b.dataset.ask) ask(b.dataset.ask);
@@ -169,7 +181,7 @@
     const reply = await fetch(location.href).then(async (r) => ({ ok: r.status < 500, page: await r.text() }), () => ({}));
     if (!reply.ok) { words.textContent = 'Countersign cannot be reached just now. Try again in a moment.'; return; }
     if (!reply.page.includes('data-person="')) { words.textContent = 'You are not signed in yet.'; return; }
-    if (!reply.page.includes(`data-person="${document.body.dataset.person}"`)) { leaving = true; location.reload(); return; }
+    if (!mine(reply.page)) { leaving = true; location.reload(); return; }
     words.textContent = '';
     free = true;
     $('#expired').close();

@@ -2,7 +2,7 @@
 // the settings and at the health of a process.
 //
 // It reads the same environment as web and worker. Exit code 2 means that a setting or an argument is wrong, 1 that
-// the work could not be done.
+// the work could not be done, 3 that there was nothing to do where that should be known (reconcile).
 package main
 
 import (
@@ -41,8 +41,10 @@ type tool struct {
 	Config struct {
 		Check configCheckCmd `cmd:"" help:"Read the settings and print them without secrets, or every complaint."`
 	} `cmd:"" help:"The settings."`
-	Sandbox sandboxCmd `cmd:"" help:"Play the providers and the sign-in page on SANDBOX_PORT (8090)."`
-	Health  healthCmd  `cmd:"" help:"Ask a process whether it is ready; for container checks."`
+	Chaos     chaosCmd     `cmd:"" help:"Kill and freeze everything on servers of its own while people use it, then judge twenty invariants."`
+	Reconcile reconcileCmd `cmd:"" help:"After a restore: settle what may have been sent, and let sending begin again."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Play the providers and the sign-in page on SANDBOX_PORT (8090)."`
+	Health    healthCmd    `cmd:"" help:"Ask a process whether it is ready; for container checks."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -67,7 +69,11 @@ func run(args []string) int {
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run()
 	var complaints config.Complaints
+	var known coded
 	switch {
+	case errors.As(err, &known):
+		fmt.Fprintln(os.Stderr, "countersign:", err)
+		return known.code
 	case errors.As(err, &complaints):
 		fmt.Fprintln(os.Stderr, complaints)
 		return 2

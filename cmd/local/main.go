@@ -19,8 +19,11 @@ import (
 const usage = `usage: local COMMAND
 
   run                          the product: servers, build, migrations, demo clinic, sandbox, web and worker
-  exec [-build ARGS] -- CMD…   CMD beside throwaway servers (TEST_DATABASE_URL, TEST_REDIS_URL, CHROMIUM);
-                               with -build, «go build ARGS» runs while they are prepared
+  exec [-build ARGS] [-durable] -- CMD…
+                               CMD beside throwaway servers (TEST_DATABASE_URL, TEST_REDIS_URL, CHROMIUM);
+                               with -build, «go build ARGS» runs while they are prepared;
+                               with -durable the servers write as safely as real ones, for measuring
+  build ARGS…                  go build, with progress shown
   reset                        forget the data, keys and logs of «run»
 `
 
@@ -39,11 +42,16 @@ func command(args []string) int {
 		out = os.Stderr
 	}
 	flags := flag.NewFlagSet("local "+name, flag.ContinueOnError)
-	build := ""
+	build, durability := "", local.Throwaway
 	if name == "exec" {
 		flags.StringVar(&build, "build", "", "arguments of a go build that runs meanwhile")
+		flags.BoolFunc("durable", "servers that write as safely as real ones", func(string) error { durability = local.Kept; return nil })
 	}
-	if err := flags.Parse(args); err != nil {
+	parsed := args
+	if name == "build" { // whose options are go's
+		parsed = append([]string{"--"}, args...)
+	}
+	if err := flags.Parse(parsed); err != nil {
 		return 2
 	}
 	l, err := local.New(".", os.Environ(), out)
@@ -56,7 +64,9 @@ func command(args []string) int {
 	case name == "run" && flags.NArg() == 0:
 		return l.Run(ctx)
 	case name == "exec" && flags.NArg() > 0:
-		return l.Exec(ctx, build, flags.Args())
+		return l.Exec(ctx, build, durability, flags.Args())
+	case name == "build" && flags.NArg() > 0:
+		return l.Build(ctx, args)
 	case name == "reset" && flags.NArg() == 0:
 		return l.Reset()
 	}

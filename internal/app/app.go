@@ -19,8 +19,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"countersign/internal/blob"
 	"countersign/internal/clinic"
 	"countersign/internal/config"
+	"countersign/internal/fence"
 	"countersign/internal/limit"
 	"countersign/internal/logging"
 	"countersign/internal/metrics"
@@ -45,6 +47,8 @@ type App struct {
 	queue    *worker.Queue
 	limits   *limit.Limiter
 	clinic   *clinic.Clinic
+	bucket   *blob.Bucket // nil without BLOB_URL
+	fence    *fence.Fence
 	sendgrid *sendgrid.Client
 	twilio   *twilio.Client
 	openai   *openai.Client
@@ -65,6 +69,11 @@ func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 	if a.clinic, err = a.openClinic(ctx); err != nil {
 		return nil, err
 	}
+	if a.bucket, err = openBucket(ctx, cfg); err != nil {
+		a.clinic.Close()
+		return nil, err
+	}
+	a.fence = fence.New(fence.Config{Clinic: a.clinic, Bucket: a.bucket, Every: cfg.Times.FenceEvery, Log: a.log, Report: logging.Capture})
 	if err := a.openProviders(); err != nil {
 		a.clinic.Close()
 		return nil, err
@@ -82,10 +91,9 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	a.limits = limit.New(a.redis, keyring.MAC("limit"))
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{
-		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
-		Times: clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
-			LookupGrace: t.LookupGrace, DraftLease: t.DraftLease, Proof: proofTime},
-		Tracer: a.metrics.Tracer(),
+		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
+		Times:    timesOf(t),
+		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
 			defer cancel()
@@ -98,24 +106,56 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 				a.log.DebugContext(ctx, "announcement failed; pages ask by themselves")
 			}
 		},
+		Alarm: func(ctx context.Context, code string) {
+			a.log.ErrorContext(ctx, "alarm", "code", code)
+			logging.Capture(logging.WithTags(ctx, map[string]string{"code": code}), alarm(code))
+		},
 	})
 }
 
+// timesOf are the settings as the domain takes them.
+func timesOf(t config.Times) clinic.Times {
+	return clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
+		LookupGrace: t.LookupGrace, LookupAgain: t.LookupAgain, LookupUntil: t.LookupUntil, BreakerPause: t.BreakerPause,
+		DraftLease: t.DraftLease, Proof: proofTime}
+}
+
+// openBucket opens the place outside the database, if there is one.
+func openBucket(ctx context.Context, cfg *config.Config) (*blob.Bucket, error) {
+	if cfg.BlobURL == "" {
+		return nil, nil
+	}
+	return blob.Open(ctx, cfg.BlobURL)
+}
+
 func (a *App) openProviders() (err error) {
-	cfg, timeout := a.cfg, a.cfg.Times.ProviderTimeout
-	a.sendgrid, err = sendgrid.New(sendgrid.Config{BaseURL: cfg.SendGrid.BaseURL, APIKey: cfg.SendGrid.APIKey.Reveal(), From: cfg.Mail.From,
-		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout})
-	if err != nil {
+	if a.sendgrid, a.twilio, err = openSenders(a.cfg); err != nil {
 		return err
 	}
-	a.twilio, err = twilio.New(twilio.Config{BaseURL: cfg.Twilio.BaseURL, AccountSID: cfg.Twilio.AccountSID, AuthToken: cfg.Twilio.AuthToken.Reveal(),
-		PreviousToken: cfg.Twilio.AuthTokenPrevious.Reveal(), From: cfg.Twilio.From, PublicURL: cfg.BaseURL, Timeout: timeout})
-	if err != nil {
-		return err
-	}
-	a.openai, err = openai.New(openai.Config{BaseURL: cfg.OpenAI.BaseURL, APIKey: cfg.OpenAI.APIKey.Reveal(), Model: cfg.OpenAI.Model})
+	a.openai, err = openai.New(openai.Config{BaseURL: a.cfg.OpenAI.BaseURL, APIKey: a.cfg.OpenAI.APIKey.Reveal(), Model: a.cfg.OpenAI.Model})
 	return err
 }
+
+// openSenders opens the accounts that notices go out of. It asks nobody.
+func openSenders(cfg *config.Config) (*sendgrid.Client, *twilio.Client, error) {
+	timeout := cfg.Times.ProviderTimeout
+	mail, err := sendgrid.New(sendgrid.Config{BaseURL: cfg.SendGrid.BaseURL, APIKey: cfg.SendGrid.APIKey.Reveal(), From: cfg.Mail.From,
+		FromName: cfg.Mail.FromName, WebhookKeys: []string{cfg.SendGrid.WebhookKey}, Timeout: timeout, Activity: cfg.SendGrid.Activity})
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := twilio.New(twilio.Config{BaseURL: cfg.Twilio.BaseURL, AccountSID: cfg.Twilio.AccountSID, AuthToken: cfg.Twilio.AuthToken.Reveal(),
+		PreviousToken: cfg.Twilio.AuthTokenPrevious.Reveal(), From: cfg.Twilio.From, PublicURL: cfg.BaseURL, Timeout: timeout})
+	return mail, text, err
+}
+
+// alarm is a code as an error, for the error reporter.
+type alarm string
+
+func (a alarm) Error() string { return string(a) }
+
+// SafeError tells the error reporter that the text may leave the house.
+func (a alarm) SafeError() string { return string(a) }
 
 // Clinic is the open house's domain, for commands that do deeds.
 func (a *App) Clinic() *clinic.Clinic { return a.clinic }
@@ -130,6 +170,9 @@ func (a *App) Close() error {
 		provider.Close()
 	}
 	err := a.redis.Close()
+	if a.bucket != nil {
+		err = errors.Join(err, a.bucket.Close())
+	}
 	a.flush()
 	return err
 }

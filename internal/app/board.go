@@ -53,15 +53,21 @@ func (b *board) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "You may look at the queues, but not change them.", http.StatusForbidden)
 		return
 	}
-	if strings.HasPrefix(r.URL.Path, boardPath+"/api/") || strings.HasPrefix(r.URL.Path, boardPath+"/static/") {
+	if strings.HasPrefix(r.URL.Path, boardPath+"/static/") {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		b.mon.ServeHTTP(typed{w}, r)
+		b.mon.ServeHTTP(w, r)
 		return
 	}
 	page := &buffered{header: http.Header{}, status: http.StatusOK}
 	b.mon.ServeHTTP(page, r)
 	body := page.body.Bytes()
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<!doctype html")) {
+	if strings.HasPrefix(r.URL.Path, boardPath+"/api/") {
+		body = codesOnly(body)
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		if page.header.Get("Content-Type") == "" && len(body) > 0 && (body[0] == '{' || body[0] == '[') {
+			page.header.Set("Content-Type", "application/json; charset=utf-8") // which the board leaves to be guessed
+		}
+	} else if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<!doctype html")) {
 		nonce := newNonce()
 		body = frame(body, nonce)
 		w.Header().Set("Content-Security-Policy", boardPolicy(nonce))
@@ -73,6 +79,22 @@ func (b *board) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(page.status)
 	_, _ = w.Write(body)
+}
+
+// errorText is where the board's answers hold what a task failed by, as Redis has it.
+var errorText = regexp.MustCompile(`"error_message":"((?:[^"\\]|\\.)*)"`)
+
+// aCode is what our tasks fail by; asynq adds one sentence of its own.
+var aCode = regexp.MustCompile(`^([a-z0-9_.-]{0,60}|asynq: task lease expired)$`)
+
+// codesOnly leaves out every error that is no code. Our own are codes; what else may stand in Redis is not for the screen.
+func codesOnly(body []byte) []byte {
+	return errorText.ReplaceAllFunc(body, func(field []byte) []byte {
+		if aCode.Match(errorText.FindSubmatch(field)[1]) {
+			return field
+		}
+		return []byte(`"error_message":"-"`)
+	})
 }
 
 // boardPolicy allows the board's own scripts by name, its own files and its own questions. Its style sheets are made
@@ -100,20 +122,6 @@ func newNonce() string {
 	_, _ = rand.Read(raw) // never fails: it ends the program instead
 	return base64.RawStdEncoding.EncodeToString(raw)
 }
-
-// typed names the type of the board's JSON answers, which it leaves to be guessed.
-type typed struct{ http.ResponseWriter }
-
-// Write guesses from the first byte.
-func (t typed) Write(p []byte) (int, error) {
-	if t.Header().Get("Content-Type") == "" && len(p) > 0 && (p[0] == '{' || p[0] == '[') {
-		t.Header().Set("Content-Type", "application/json; charset=utf-8")
-	}
-	return t.ResponseWriter.Write(p)
-}
-
-// Unwrap shows the writer below to http.ResponseController.
-func (t typed) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // buffered keeps a small page until it has been framed.
 type buffered struct {

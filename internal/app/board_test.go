@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -65,21 +66,89 @@ func get(t *testing.T, address string) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// Payloads show as ids, whatever is in them.
+// plant leaves a patient's words wherever a task can carry some: payload, result and error, in each state that a task has.
+func plant(t *testing.T, rc *redis.Client) {
+	t.Helper()
+	words := "Rosa Delgado coughs"
+	client := asynq.NewClientFromRedisClient(rc)
+	put := func(kind string, more ...asynq.Option) {
+		options := append([]asynq.Option{asynq.Queue("draft"), asynq.TaskID("planted-" + kind)}, more...)
+		if _, err := client.Enqueue(asynq.NewTask(kind, []byte(`{"note":"`+words+`"}`)), options...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("scheduled", asynq.ProcessIn(time.Hour))
+	put("grouped", asynq.Group("g"))
+	put("retried", asynq.MaxRetry(5))
+	put("archived", asynq.MaxRetry(0))
+	put("coded", asynq.MaxRetry(0))
+	put("panicked", asynq.MaxRetry(0))
+	put("completed", asynq.Retention(time.Hour))
+	put("active")
+	var came sync.WaitGroup
+	came.Add(6)
+	over := make(chan struct{})
+	server := asynq.NewServerFromRedisClient(rc, asynq.Config{Queues: map[string]int{"draft": 1}, Concurrency: 6, TaskCheckInterval: 50 * time.Millisecond,
+		LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Second})
+	if err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
+		came.Done()
+		switch task.Type() {
+		case "completed":
+			_, err := task.ResultWriter().Write([]byte(words))
+			return err
+		case "active":
+			<-over
+			return nil
+		case "coded":
+			return errors.New("database_away")
+		case "panicked":
+			panic(words)
+		}
+		return errors.New(words + " and \"more\" of it")
+	})); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { close(over); server.Shutdown() })
+	came.Wait()
+	inspector := asynq.NewInspectorFromRedisClient(rc)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		info, err := inspector.GetQueueInfo("draft")
+		if err == nil && info.Archived == 3 && info.Retry == 1 && info.Completed == 1 && info.Active == 1 && info.Scheduled == 1 && info.Aggregating == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the tasks are not where they should be: %+v, %v", info, err)
+		}
+	}
+}
+
+// Every address of the board that answers with tasks shows ids and codes, whatever is in their payloads, results and errors.
 func TestBoardShowsIdsOnly(t *testing.T) {
 	t.Parallel()
-	address, id, _ := boardAt(t, true)
-	for _, path := range []string{"/api/queues/deliver/pending_tasks", "/api/queues/deliver/tasks/planted:1", "/api/servers"} {
+	address, id, rc := boardAt(t, true)
+	plant(t, rc)
+	paths := []string{"/api/queues/deliver/pending_tasks", "/api/queues/deliver/tasks/planted:1", "/api/servers", "/api/queues", "/api/queues/draft",
+		"/api/queue_stats", "/api/queues/draft/groups", "/api/queues/draft/groups/g/aggregating_tasks", "/api/scheduler_entries", "/api/redis_info"}
+	for _, state := range []string{"active", "scheduled", "retry", "archived", "completed"} {
+		paths = append(paths, "/api/queues/draft/"+state+"_tasks")
+	}
+	for _, kind := range []string{"scheduled", "grouped", "retried", "archived", "coded", "panicked", "completed", "active"} {
+		paths = append(paths, "/api/queues/draft/tasks/planted-"+kind)
+	}
+	for _, path := range paths {
 		resp, body := get(t, address+path)
 		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json; charset=utf-8" {
 			t.Errorf("%s answers %d as %s", path, resp.StatusCode, resp.Header.Get("Content-Type"))
 		}
 		if strings.Contains(body, "Rosa") || strings.Contains(body, "cough") {
-			t.Errorf("%s shows a payload: %s", path, body)
+			t.Errorf("%s shows a patient's words: %s", path, body)
 		}
 	}
 	if _, body := get(t, address+"/api/queues/deliver/pending_tasks"); !strings.Contains(body, `"payload":"`+id.String()+`"`) {
 		t.Errorf("the id is not shown: %s", body)
+	}
+	if _, body := get(t, address+"/api/queues/draft/archived_tasks"); !strings.Contains(body, `"error_message":"database_away"`) || strings.Count(body, `"error_message":"-"`) != 2 {
+		t.Errorf("the codes are not shown, or more: %s", body)
 	}
 }
 

@@ -56,6 +56,7 @@ func grantTo(ctx context.Context, tx pgx.Tx, name string) error {
 		"ALTER DEFAULT PRIVILEGES IN SCHEMA "+in+" GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role,
 		"ALTER DEFAULT PRIVILEGES IN SCHEMA "+in+" GRANT USAGE, SELECT ON SEQUENCES TO "+role,
 		"REVOKE UPDATE ON "+in+".audit_pending FROM "+role,
+		"REVOKE INSERT, DELETE ON "+in+".instance FROM "+role,
 		"REVOKE INSERT, UPDATE, DELETE ON "+in+".schema_migrations, "+in+".delivery_edges FROM "+role,
 	); err != nil {
 		return err

@@ -90,7 +90,8 @@ func TestMigrateGrants(t *testing.T) {
 	for _, sql := range []string{
 		"UPDATE audit_events SET reason = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events", "UPDATE audit_events_default SET reason = 'x'",
 		"DELETE FROM audit_events_default", "TRUNCATE audit_events_default", "UPDATE consents SET status = 'in'", "DELETE FROM consents",
-		"UPDATE audit_pending SET at = now()", "UPDATE schema_migrations SET version = 0", "DELETE FROM delivery_edges", "CREATE TABLE mine (a int)",
+		"UPDATE audit_pending SET at = now()", "UPDATE schema_migrations SET version = 0", "DELETE FROM delivery_edges", "DELETE FROM instance", "INSERT INTO instance DEFAULT VALUES", "TRUNCATE instance",
+		"CREATE TABLE mine (a int)",
 		"ALTER TABLE audit_events DISABLE TRIGGER ALL", "DROP TABLE consents",
 	} {
 		_, err := app.Exec(context.Background(), sql)
@@ -101,6 +102,7 @@ func TestMigrateGrants(t *testing.T) {
 	}
 	must(t, app, "SELECT count(*) FROM audit_events")
 	must(t, app, "DELETE FROM audit_pending")
+	must(t, app, "UPDATE instance SET generation = generation + 1")
 	must(t, app, "UPDATE messages SET version = version")
 	if !strings.Contains(out.String(), "from version 0 to ") {
 		t.Errorf("it said %s", out.String())

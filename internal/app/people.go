@@ -21,23 +21,24 @@ type People struct {
 
 // OpenPeople opens the records. What it makes due, the relay finds.
 func OpenPeople(ctx context.Context, cfg *config.Config) (*People, error) {
-	if cfg.Access.Issuer == "" {
-		return nil, errors.New("ACCESS_ISSUER must say who vouches for these people: a person is known by issuer and subject")
+	if cfg.Issuer() == "" {
+		return nil, errors.New("ACCESS_ISSUER or OIDC_ISSUER must say who vouches for these people: a person is known by issuer and subject")
 	}
-	c, err := openStore(ctx, cfg)
+	c, err := openStore(ctx, cfg, clinic.Times{})
 	if err != nil {
 		return nil, err
 	}
-	return &People{clinic: c, issuer: cfg.Access.Issuer}, nil
+	return &People{clinic: c, issuer: cfg.Issuer()}, nil
 }
 
-// openStore opens the records for a command: no queue, no open pages.
-func openStore(ctx context.Context, cfg *config.Config) (*clinic.Clinic, error) {
+// openStore opens the records for a command: no queue, no open pages. times may be empty.
+func openStore(ctx context.Context, cfg *config.Config, times clinic.Times) (*clinic.Clinic, error) {
 	keyring, err := seal.OpenKeyring(cfg.Keyset.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("KEYSET cannot be opened: %w", err)
 	}
-	return clinic.Open(ctx, clinic.Config{DatabaseURL: cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: cfg.BaseURL, Model: cfg.OpenAI.Model, MaxConns: 2})
+	return clinic.Open(ctx, clinic.Config{DatabaseURL: cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: cfg.BaseURL, Model: cfg.OpenAI.Model,
+		Times: times, MaxConns: 2})
 }
 
 // Close lets go of the records.

@@ -58,8 +58,8 @@ func Seed(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	if cfg.Env == config.Production {
 		return errors.New("production has no demo clinic: seed is refused")
 	}
-	if cfg.Access.Issuer == "" {
-		return errors.New("ACCESS_ISSUER must say who vouches for the demo's people")
+	if cfg.Issuer() == "" {
+		return errors.New("ACCESS_ISSUER or OIDC_ISSUER must say who vouches for the demo's people")
 	}
 	whole, err := seeded(ctx, cfg)
 	if err != nil {
@@ -69,12 +69,12 @@ func Seed(ctx context.Context, cfg *config.Config, out io.Writer) error {
 		fmt.Fprintln(out, "The demo clinic is there already; nothing was changed.")
 		return nil
 	}
-	c, err := openStore(ctx, cfg)
+	c, err := openStore(ctx, cfg, clinic.Times{})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	s := &seeding{clinic: c, id: demoID("clinic"), issuer: cfg.Access.Issuer, people: map[string]clinic.Actor{}}
+	s := &seeding{clinic: c, id: demoID("clinic"), issuer: cfg.Issuer(), people: map[string]clinic.Actor{}}
 	patients, messages, err := s.run(ctx)
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)

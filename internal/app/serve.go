@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -45,6 +46,7 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	hubbing, stop := context.WithCancel(context.WithoutCancel(ctx)) // streams end with the server, the hub after it
 	var hub sync.WaitGroup
 	hub.Go(func() { a.hub.Run(hubbing) })
+	hub.Go(func() { a.fence.Run(hubbing, false) })
 	defer hub.Wait()
 	defer stop()
 	a.log.InfoContext(ctx, "web is up", "listen", listener.Addr().String())
@@ -54,17 +56,24 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 }
 
 func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error) {
-	access, err := identity.NewAccess(a.cfg.Access.Issuer, a.cfg.Access.Audience)
+	cfg := web.Config{
+		Clinic: a.clinic, BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
+		TrustedProxies: a.cfg.TrustedProxies, AddressHeader: a.cfg.AddressHeader, CountryHeader: a.cfg.CountryHeader,
+		Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
+		Fence: a.fence.Word, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
+		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
+	}
+	var err error
+	if o := a.cfg.OIDC; o.Issuer != "" {
+		cfg.OIDC, err = identity.NewOIDC(identity.Client{Issuer: o.Issuer, ID: o.ClientID, Secret: o.ClientSecret.Reveal(), Back: a.cfg.BaseURL + "/signed-in"})
+	} else {
+		cfg.AccessIssuer, cfg.AccessAudience = a.cfg.Access.Issuer, a.cfg.Access.Audience
+		cfg.Access, err = identity.NewAccess(cfg.AccessIssuer, cfg.AccessAudience)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return web.New(web.Config{
-		Clinic: a.clinic, Access: access, AccessIssuer: a.cfg.Access.Issuer, AccessAudience: a.cfg.Access.Audience,
-		BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
-		TrustedProxies: a.cfg.TrustedProxies, AddressHeader: a.cfg.AddressHeader, CountryHeader: a.cfg.CountryHeader, Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
-		Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
-		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
-	})
+	return web.New(cfg)
 }
 
 // inbound turns a provider's reply into the web's.
@@ -81,7 +90,7 @@ func (a *App) Worker(ctx context.Context) error {
 	w, err := worker.New(worker.Config{
 		Clinic: a.clinic, Redis: a.redis, Model: a.openai, Senders: map[string]clinic.Sender{"email": a.sendgrid, "sms": a.twilio},
 		ProviderTime: a.cfg.Times.ProviderTimeout, Shutdown: a.cfg.ShutdownTimeout, RelayEvery: a.cfg.Times.RelayEvery, SweepEvery: a.cfg.Times.ReconcileEvery,
-		Metrics: a.metrics, Log: a.log, Report: logging.Capture, Recover: logging.Recover,
+		Concurrency: a.cfg.WorkerConcurrency, Metrics: a.metrics, Log: a.log, Report: logging.Capture, Recover: logging.Recover,
 		Tag: logging.WithTags,
 	})
 	if err != nil {
@@ -101,6 +110,11 @@ func (a *App) Worker(ctx context.Context) error {
 		}()
 	}
 	a.log.InfoContext(ctx, "worker is up")
+	beating, stop := context.WithCancel(context.WithoutCancel(ctx)) // as long as a task may still be under way
+	var beats sync.WaitGroup
+	beats.Go(func() { a.fence.Run(beating, true) })
+	defer beats.Wait()
+	defer stop()
 	err = w.Run(ctx)
 	a.log.InfoContext(ctx, "worker is down")
 	return err
@@ -114,14 +128,19 @@ func (a *App) workerHealth(w *worker.Worker) http.Handler {
 			answer(rw, http.StatusServiceUnavailable, err.Error()) // a code
 			return
 		}
-		answer(rw, http.StatusOK, "ready")
+		answer(rw, http.StatusOK, "ready", "fence", a.fence.Word())
 	})
 	mux.Handle("GET /metrics", a.metrics.Handler(a.cfg.MetricsToken.Reveal()))
 	return mux
 }
 
-func answer(w http.ResponseWriter, status int, word string) {
+// answer says a word, and more of them in pairs of name and word.
+func answer(w http.ResponseWriter, status int, word string, more ...string) {
+	said := map[string]string{"status": word}
+	for pair := range slices.Chunk(more, 2) {
+		said[pair[0]] = pair[1]
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"status": word})
+	_ = json.NewEncoder(w).Encode(said)
 }

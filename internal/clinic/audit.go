@@ -90,7 +90,7 @@ func (t *tx) write(ctx context.Context, e event) error {
 		return err
 	}
 	t.written++
-	return t.AuditAppend(ctx, p)
+	return t.later.AuditAppend(ctx, p)
 }
 
 func (e event) params() (db.AuditAppendParams, error) {

@@ -15,6 +15,8 @@ type BriefPage struct {
 	Patient  Patient
 	Doctors  []Person
 	Form     BriefForm
+	Zone     string // in which times are typed
+	zone     *time.Location
 	RedFlags []check.RedFlag
 }
 
@@ -96,7 +98,11 @@ func (t *tx) briefPage(ctx context.Context, patient uuid.UUID) (BriefPage, *ches
 	if err != nil {
 		return BriefPage{}, nil, err
 	}
-	page := BriefPage{Patient: p}
+	cl, err := t.ClinicGet(ctx, t.clinicID())
+	if err != nil {
+		return BriefPage{}, nil, err
+	}
+	page := BriefPage{Patient: p, Zone: cl.TimeZone, zone: zoneOf(cl)}
 	for _, m := range p.Team {
 		if Role(m.Role) == Doctor {
 			page.Doctors = append(page.Doctors, m)
@@ -111,7 +117,7 @@ func (t *tx) briefPage(ctx context.Context, patient uuid.UUID) (BriefPage, *ches
 }
 
 // BriefCreate writes the brief down, and with it the message that it begins. Fields: inquiry points facts priority kind
-// channel doctor_id.
+// channel doctor_id send_at.
 func (c *Clinic) BriefCreate(ctx context.Context, a Actor, f BriefForm) (uuid.UUID, error) {
 	if f.ID == uuid.Nil {
 		f.ID = newID()
@@ -125,7 +131,7 @@ func (c *Clinic) BriefCreate(ctx context.Context, a Actor, f BriefForm) (uuid.UU
 		if err != nil {
 			return err
 		}
-		f, err := f.checked()
+		f, err := f.checked(page.zone, t.at)
 		if err != nil {
 			return err
 		}
@@ -136,7 +142,7 @@ func (c *Clinic) BriefCreate(ctx context.Context, a Actor, f BriefForm) (uuid.UU
 		flagged := f.raise(body, shot)
 		err = t.MessageCreate(ctx, db.MessageCreateParams{ID: f.ID, ClinicID: a.ClinicID, PatientID: f.PatientID, DoctorID: f.DoctorID, AuthorID: a.ID,
 			Kind: f.Kind, Priority: int32(priorityOf(f.Priority)), Channel: f.Channel, RedFlag: flagged,
-			DueAt: t.at.Add(dueIn[priorityOf(f.Priority)]), CreatedAt: t.at})
+			DueAt: t.at.Add(dueIn[priorityOf(f.Priority)]), SendAt: f.sendAt, CreatedAt: t.at})
 		if err != nil {
 			return err
 		}
@@ -174,7 +180,8 @@ func (c *Clinic) BriefShow(ctx context.Context, a Actor, id uuid.UUID) (BriefPag
 			return err
 		}
 		f := BriefForm{ID: id, PatientID: m.PatientID, DoctorID: m.DoctorID, Inquiry: body.Inquiry, Points: body.Points,
-			Priority: Priorities[m.Priority], Kind: m.Kind, Channel: m.Channel, Version: int(m.Version)}
+			Priority: Priorities[m.Priority], Kind: m.Kind, Channel: m.Channel, Version: int(m.Version),
+			SendAt: typedMoment(m.SendAt, page.zone, t.at)}
 		for _, fact := range body.Facts {
 			f.Facts = append(f.Facts, FactForm{Kind: fact.Kind, Text: fact.Text})
 		}
@@ -209,7 +216,7 @@ func (c *Clinic) BriefEdit(ctx context.Context, a Actor, id uuid.UUID, f BriefFo
 			return err
 		}
 		f.ID, f.PatientID = id, m.PatientID
-		f, err := f.checked()
+		f, err := f.checked(page.zone, t.at)
 		if err != nil {
 			return err
 		}
@@ -223,7 +230,7 @@ func (c *Clinic) BriefEdit(ctx context.Context, a Actor, id uuid.UUID, f BriefFo
 		body, shot := f.body(), snapshotOf(page.Patient)
 		flagged := f.raise(body, shot)
 		n, err := t.MessageBriefed(ctx, db.MessageBriefedParams{DoctorID: f.DoctorID, Kind: f.Kind, Priority: int32(priorityOf(f.Priority)), Channel: f.Channel,
-			RedFlag: flagged, ChangedBy: &a.ID, DueAt: m.CreatedAt.Add(dueIn[priorityOf(f.Priority)]), At: t.at, ID: id, ClinicID: a.ClinicID, Version: int32(f.Version)})
+			RedFlag: flagged, ChangedBy: &a.ID, DueAt: m.CreatedAt.Add(dueIn[priorityOf(f.Priority)]), SendAt: f.sendAt, At: t.at, ID: id, ClinicID: a.ClinicID, Version: int32(f.Version)})
 		if err != nil {
 			return err
 		}

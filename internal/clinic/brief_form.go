@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -27,10 +28,12 @@ type BriefForm struct {
 	Priority  string
 	Kind      string
 	Channel   string
+	SendAt    string // not before, as ScheduleForm has it; empty is as soon as it is signed
 	Version   int
+	sendAt    *time.Time
 }
 
-func (f BriefForm) checked() (BriefForm, error) {
+func (f BriefForm) checked(zone *time.Location, now time.Time) (BriefForm, error) {
 	var v form
 	f.Inquiry = v.text("inquiry", "What the patient asked or what happened", f.Inquiry, 1, 10_000)
 	points := []string{}
@@ -59,6 +62,7 @@ func (f BriefForm) checked() (BriefForm, error) {
 	f.Priority = v.oneOf("priority", "how urgent it is", f.Priority, "normal", "low", "high", "urgent")
 	f.Kind = v.oneOf("kind", "what kind of message it is", f.Kind, "clinical", "administrative")
 	f.Channel = v.oneOf("channel", "how to reach the patient", f.Channel, "email", "sms")
+	f.sendAt = v.moment("send_at", f.SendAt, zone, now)
 	return f, v.err()
 }
 

@@ -6,6 +6,8 @@ package clinic
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +29,9 @@ type Times struct {
 	StartWindow  time.Duration // how long after the claim an attempt may still begin
 	Reenqueue    time.Duration // how long a dispatched row may lie before it is dispatched again
 	LookupGrace  time.Duration // how long evidence may take before an unknown delivery comes to a person
+	LookupAgain  time.Duration // between two look-ups of what needs a person
+	LookupUntil  time.Duration // how long what needs a person is looked up
+	BreakerPause time.Duration // how long a channel's breaker stays open before a notice tries it; doubles to 10 min
 	DraftLease   time.Duration
 	Proof        time.Duration // how long every answer to a patient's proof takes
 }
@@ -34,33 +39,41 @@ type Times struct {
 // DefaultTimes are those of DELIVERY.
 func DefaultTimes() Times {
 	return Times{Lease: 90 * time.Second, ProviderTime: 20 * time.Second, StartWindow: 15 * time.Second,
-		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
+		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute, LookupAgain: 5 * time.Minute, LookupUntil: 24 * time.Hour,
+		BreakerPause: 30 * time.Second, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
 }
 
-// Config is what Open needs. Nudge and Announce may be nil; both are best effort and run after the commit.
+// Config is what Open needs. Nudge, Announce and Alarm may be nil; they are best effort and run after the commit.
 type Config struct {
 	DatabaseURL string
 	Keyring     *seal.Keyring
 	BaseURL     string // public address, for links in notices and callbacks
 	Model       string // the model whose prices bound a draft before it is asked for
 	Times       Times
+	SignFresh   time.Duration // who signs must have signed in within it; 0: four hours
 	MaxConns    int32
+	Fenced      bool // nothing is sent before InstanceTrust
 	Tracer      pgx.QueryTracer
 	Now         func() time.Time
 	Nudge       func(ctx context.Context, due Due)
 	Announce    func(ctx context.Context, names []string)
+	Alarm       func(ctx context.Context, code string) // something that people have to look at; the code is a word of ours
 }
 
 // Clinic is the one door to the records.
 type Clinic struct {
-	pool     *pgxpool.Pool
-	keys     *seal.Keyring
-	baseURL  string
-	model    string
-	times    Times
-	now      func() time.Time
-	nudge    func(context.Context, Due)
-	announce func(context.Context, []string)
+	pool      *pgxpool.Pool
+	keys      *seal.Keyring
+	baseURL   string
+	model     string
+	times     Times
+	signFresh time.Duration
+	now       func() time.Time
+	nudge     func(context.Context, Due)
+	announce  func(context.Context, []string)
+	alarm     func(context.Context, string)
+
+	generation atomic.Int64 // the least that the database must have for this process to send from it
 }
 
 // Open prepares the pool. It does not wait for Postgres: a process that starts before its database serves 503 and
@@ -80,10 +93,16 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, now: cfg.Now,
-		nudge: cfg.Nudge, announce: cfg.Announce}
+	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, signFresh: cfg.SignFresh, now: cfg.Now,
+		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm}
+	if cfg.Fenced {
+		c.InstanceDoubt()
+	}
 	if c.now == nil {
 		c.now = time.Now
+	}
+	if c.signFresh == 0 {
+		c.signFresh = signFresh
 	}
 	if c.times == (Times{}) {
 		c.times = DefaultTimes()
@@ -93,6 +112,9 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	}
 	if c.announce == nil {
 		c.announce = func(context.Context, []string) {}
+	}
+	if c.alarm == nil {
+		c.alarm = func(context.Context, string) {}
 	}
 	return c, nil
 }
@@ -128,6 +150,8 @@ type Subject struct {
 // tx is one deed under way: one transaction, one time, one actor. Helpers below the public methods take it.
 type tx struct {
 	*db.Queries
+	later   *db.Queries // writes that are put off, whatever they change
+	sure    *db.Queries // writes that are put off and must change exactly one row
 	c       *Clinic
 	actor   Actor
 	deed    Deed
@@ -138,6 +162,7 @@ type tx struct {
 	refusal string // what was done is a refusal that has to be remembered, such as a wrong proof: its code
 	names   []string
 	nudges  []Due
+	alarms  []string
 	written int // audit events so far
 }
 
@@ -153,10 +178,14 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 	}
 	var t *tx
 	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error {
-		t = &tx{Queries: db.New(p), c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
+		l := &line{tx: p, batch: &pgx.Batch{}}
+		t = &tx{Queries: db.New(l), later: db.New(putOff{l, false}), sure: db.New(putOff{l, true}), c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
 		err := fn(t)
 		if err == nil && !t.silent {
 			err = t.record(ctx)
+		}
+		if err == nil {
+			err = l.flush(ctx)
 		}
 		if err == nil {
 			faultpoint.Reach(string(d), "before-commit")
@@ -191,8 +220,11 @@ func (c *Clinic) once(ctx context.Context, a Actor, d Deed, s Subject, key strin
 	return err
 }
 
-// tell announces and nudges after the commit, for at most 300 ms, and never fails a deed that is done.
+// tell raises alarms, announces and nudges after the commit, for at most 300 ms, and never fails a deed that is done.
 func (c *Clinic) tell(ctx context.Context, t *tx) {
+	for _, code := range t.alarms {
+		c.alarm(ctx, code)
+	}
 	if len(t.names) == 0 && len(t.nudges) == 0 {
 		return
 	}
@@ -202,7 +234,8 @@ func (c *Clinic) tell(ctx context.Context, t *tx) {
 		c.nudge(ctx, n)
 	}
 	if len(t.names) > 0 {
-		c.announce(ctx, t.names)
+		slices.Sort(t.names)
+		c.announce(ctx, slices.Compact(t.names))
 	}
 }
 

@@ -44,6 +44,12 @@ const (
 	SessionOpen Deed = "session.open"
 	SessionEnd  Deed = "session.end"
 
+	SessionList      Deed = "session.list"
+	SessionEndOther  Deed = "session.end-other"
+	SessionEndOthers Deed = "session.end-others"
+	SessionListAll   Deed = "session.list-all"
+	SessionEndAny    Deed = "session.end-any"
+
 	WorklistShow Deed = "worklist.show"
 
 	PatientList   Deed = "patient.list"
@@ -77,6 +83,7 @@ const (
 	MessageShow     Deed = "message.show"
 	MessageUndo     Deed = "message.undo"
 	MessageWithdraw Deed = "message.withdraw"
+	MessageSchedule Deed = "message.schedule"
 
 	DeliveryClaim   Deed = "delivery.claim"
 	DeliveryRecord  Deed = "delivery.record"
@@ -87,6 +94,19 @@ const (
 	DeliverySettle    Deed = "delivery.settle"
 	DeliveryResend    Deed = "delivery.resend"
 	DeliveryMarkSent  Deed = "delivery.mark-sent"
+	DeliveryList      Deed = "delivery.list"
+	DeliveryPreview   Deed = "delivery.preview"
+	DeliveryRetry     Deed = "delivery.retry"
+
+	StatusShow   Deed = "status.show"
+	BreakerOpen  Deed = "breaker.open"
+	BreakerClose Deed = "breaker.close"
+
+	InstanceHold    Deed = "instance.hold"
+	InstanceShow    Deed = "instance.show"
+	DeliveryRestore Deed = "delivery.restore"
+	DeliveryAsk     Deed = "delivery.ask"
+	InstanceRelease Deed = "instance.release"
 
 	SettingsShow Deed = "settings.show"
 	SettingsEdit Deed = "settings.edit"
@@ -128,6 +148,7 @@ var (
 	everyone = rule{Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own}
 	worker   = rule{RoleWorker: Everything}
 	operator = rule{RoleOperator: Everything}
+	machines = rule{RoleWorker: Everything, RoleOperator: Everything}
 	patient  = rule{RolePatient: Own, RoleNobody: Own}
 )
 
@@ -136,6 +157,9 @@ var (
 var policy = map[Deed]rule{
 	SessionOpen: {RoleNobody: Own, Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own},
 	SessionEnd:  {RoleNobody: Own, Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own},
+
+	SessionList: everyone, SessionEndOther: everyone, SessionEndOthers: everyone,
+	SessionListAll: {Admin: Everything}, SessionEndAny: {Admin: Everything},
 
 	WorklistShow: everyone,
 
@@ -156,11 +180,18 @@ var policy = map[Deed]rule{
 	MessageShow:     writers,
 	MessageUndo:     {Reviewer: Own, Doctor: Own},
 	MessageWithdraw: {Doctor: Team},
+	MessageSchedule: {Staff: Own, Reviewer: Own, Doctor: Team},
 
 	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
-	DeliveryReconcile: worker, DeliverySettle: worker,
+	DeliveryReconcile: machines, DeliverySettle: machines,
 	DeliveryReceive: {RoleProvider: Everything},
 	DeliveryResend:  writers, DeliveryMarkSent: writers,
+	DeliveryList: writers, DeliveryPreview: {Doctor: Team}, DeliveryRetry: {Doctor: Team},
+
+	StatusShow:  {Admin: Everything, Ops: Everything},
+	BreakerOpen: {Admin: Everything}, BreakerClose: {Admin: Everything},
+	InstanceHold: machines,
+	InstanceShow: operator, DeliveryRestore: operator, DeliveryAsk: operator, InstanceRelease: operator,
 
 	SettingsShow: {Doctor: Own}, SettingsEdit: {Doctor: Own},
 
@@ -184,7 +215,9 @@ var policy = map[Deed]rule{
 // a live refresh of an open page is none for as long as a session can last.
 var views = map[Deed]bool{
 	WorklistShow: true, PatientList: true, PatientShow: true, BriefNew: true, BriefShow: true, DraftShow: true, DraftCheck: true, DraftDiff: true,
-	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, QueueView: true, PageRead: true,
+	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, StatusShow: true, QueueView: true, PageRead: true,
+	DeliveryList: true, DeliveryPreview: true,
+	SessionList: true, SessionListAll: true,
 	NetworkList: true, ReportList: true,
 }
 

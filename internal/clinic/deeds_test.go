@@ -2,6 +2,7 @@ package clinic_test
 
 import (
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -25,7 +26,25 @@ type act struct {
 
 // acts is every public method that a person may call.
 func acts(w *clinictest.World) []act {
-	return slices.Concat(patientActs(), messageActs(w), decidingActs())
+	return slices.Concat(sessionActs(), patientActs(), messageActs(w), decidingActs())
+}
+
+func sessionActs() []act {
+	return []act{
+		{"SessionList", clinic.SessionList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.SessionList(ctx, a); return err }},
+		{"SessionEndOther", clinic.SessionEndOther, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.SessionEndOther(ctx, a, x.message)
+		}},
+		{"SessionEndOthers", clinic.SessionEndOthers, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.SessionEndOthers(ctx, a)
+			return err
+		}},
+		{"SessionListAll", clinic.SessionListAll, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.SessionListAll(ctx, a, uuid.Nil, "")
+			return err
+		}},
+		{"SessionEndAny", clinic.SessionEndAny, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.SessionEndAny(ctx, a, x.message) }},
+	}
 }
 
 func patientActs() []act {
@@ -139,6 +158,21 @@ func decidingActs() []act {
 			_, err := c.DeliveryResend(ctx, a, x.delivery, 1)
 			return err
 		}},
+		{"MessageSchedule", clinic.MessageSchedule, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.MessageSchedule(ctx, a, x.message, clinic.ScheduleForm{Version: x.version})
+		}},
+		{"DeliveryList", clinic.DeliveryList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.DeliveryList(ctx, a, clinic.DeliveryFilter{})
+			return err
+		}},
+		{"DeliveryPreview", clinic.DeliveryPreview, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DeliveryPreview(ctx, a, []uuid.UUID{x.delivery}, clinic.DeliveryFilter{})
+			return err
+		}},
+		{"DeliveryRetry", clinic.DeliveryRetry, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.DeliveryRetry(ctx, a, x.delivery, 1)
+			return err
+		}},
 		{"DeliveryMarkSent", clinic.DeliveryMarkSent, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DeliveryMarkSent(ctx, a, x.delivery, 1)
 			return err
@@ -148,7 +182,7 @@ func decidingActs() []act {
 
 // machineActs are the methods that only a machine's actor or the operator may call.
 func machineActs(w *clinictest.World) []act {
-	return []act{
+	return append(restoreActs(), []act{
 		{"DeliveryClaim", clinic.DeliveryClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DeliveryClaim(ctx, a, x.message)
 			return err
@@ -193,6 +227,9 @@ func machineActs(w *clinictest.World) []act {
 			return c.NetworkUnblock(ctx, a, uuid.Must(uuid.NewV7()), "", false)
 		}},
 		{"ReportList", clinic.ReportList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.ReportList(ctx, a); return err }},
+		{"StatusShow", clinic.StatusShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StatusShow(ctx, a); return err }},
+		{"BreakerOpen", clinic.BreakerOpen, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.BreakerOpen(ctx, a, "sms", 0) }},
+		{"BreakerClose", clinic.BreakerClose, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.BreakerClose(ctx, a, "sms", 0) }},
 		{"QueueView", clinic.QueueView, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.QueueView(ctx, a) }},
 		{"QueueOperate", clinic.QueueOperate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.QueueOperate(ctx, a, "POST /api/queues/deliver:pause")
@@ -200,5 +237,30 @@ func machineActs(w *clinictest.World) []act {
 		{"StaffList", clinic.StaffList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StaffList(ctx, a); return err }},
 		{"StaffDisable", clinic.StaffDisable, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.StaffDisable(ctx, a, w.Staff2.ID) }},
 		{"TeamJoin", clinic.TeamJoin, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.TeamJoin(ctx, a, x.patient, a.ID) }},
+	}...)
+}
+
+// restoreActs are those of a restored database.
+func restoreActs() []act {
+	return []act{
+		{"InstanceHold", clinic.InstanceHold, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.InstanceHold(ctx, a, clinic.Instance{}, clinic.HeldByHand, 0)
+		}},
+		{"InstanceShow", clinic.InstanceShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.InstanceShow(ctx, a, time.Now())
+			return err
+		}},
+		{"DeliveryRestore", clinic.DeliveryRestore, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.DeliveryRestore(ctx, a, time.Now(), 1)
+			return err
+		}},
+		{"DeliveryAsk", clinic.DeliveryAsk, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.DeliveryAsk(ctx, a, time.Now())
+			return err
+		}},
+		{"InstanceRelease", clinic.InstanceRelease, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.InstanceRelease(ctx, a, time.Now(), nil)
+			return err
+		}},
 	}
 }

@@ -32,7 +32,16 @@ func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, c
 	if err != nil {
 		return err
 	}
-	link, err := t.page(ctx, b, m, int(cl.PageDays))
+	due := t.at.Add(time.Duration(cl.UndoSeconds) * time.Second)
+	if m.SendAt != nil && m.SendAt.After(due) {
+		due = *m.SendAt
+	}
+	return t.promise(ctx, b, m, contact, cl, due)
+}
+
+// promise is the next round of a notice, due at a time, to the contact that was signed for.
+func (t *tx) promise(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow, cl db.Clinic, due time.Time) error {
+	link, err := t.page(ctx, b, m, due.AddDate(0, 0, int(cl.PageDays)))
 	if err != nil {
 		return err
 	}
@@ -43,10 +52,6 @@ func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, c
 	_, body := notice(cl.NoticeName, m.Channel, link)
 	to := b.open(contact.AddressSealed, "contacts", "address", contact.ID).Reveal()
 	id := newID()
-	due := t.at.Add(time.Duration(cl.UndoSeconds) * time.Second)
-	if m.SendAt != nil && m.SendAt.After(due) {
-		due = *m.SendAt
-	}
 	row := db.DeliveryCreateParams{ID: id, ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version, Kind: "notice",
 		Round: rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
 		RecipientSealed: b.seal(to, "deliveries", "recipient", id), BodySealed: b.seal(body, "deliveries", "body", id),
@@ -90,31 +95,24 @@ type move struct {
 	markedBy   *uuid.UUID
 }
 
-// moveDelivery takes one edge and writes its event. Error text is never erased by later news: an empty code keeps the old one.
-func (t *tx) moveDelivery(ctx context.Context, d db.Delivery, mv move) error {
-	keep := func(now, before string) string {
-		if now == "" {
-			return before
-		}
-		return now
-	}
-	p := db.DeliveryMoveParams{State: mv.to, NextAttemptAt: d.NextAttemptAt, EnqueuedAt: d.EnqueuedAt, Provider: keep(mv.provider, d.Provider),
-		ProviderID: keep(mv.providerID, d.ProviderID), ErrorClass: keep(mv.code, d.ErrorClass), Resends: d.Resends + mv.resends,
-		MarkedSentBy: cmp.Or(mv.markedBy, d.MarkedSentBy), At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: d.Rev}
+// moveDelivery takes one edge, writes its event, and brings d up to date: the caller holds its lock. Error text is never
+// erased by later news: an empty code keeps the old one.
+func (t *tx) moveDelivery(ctx context.Context, d *db.Delivery, mv move) error {
+	from, rev := d.State, d.Rev
+	d.State, d.Rev, d.UpdatedAt, d.LeaseUntil = mv.to, rev+1, t.at, nil
+	d.Provider, d.ProviderID, d.ErrorClass = cmp.Or(mv.provider, d.Provider), cmp.Or(mv.providerID, d.ProviderID), cmp.Or(mv.code, d.ErrorClass)
+	d.Resends, d.MarkedSentBy = d.Resends+mv.resends, cmp.Or(mv.markedBy, d.MarkedSentBy)
 	if mv.to == "queued" {
-		p.NextAttemptAt, p.EnqueuedAt = mv.next, nil
+		d.NextAttemptAt, d.EnqueuedAt = mv.next, nil
 	}
-	n, err := t.DeliveryMove(ctx, p)
-	if err != nil {
+	if err := t.sure.DeliveryMove(ctx, db.DeliveryMoveParams{State: d.State, NextAttemptAt: d.NextAttemptAt, EnqueuedAt: d.EnqueuedAt, Provider: d.Provider,
+		ProviderID: d.ProviderID, ErrorClass: d.ErrorClass, Resends: d.Resends, MarkedSentBy: d.MarkedSentBy, At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: rev}); err != nil {
 		return err
-	}
-	if n == 0 {
-		return refuse(Conflict, "moved", "This delivery has just moved on.")
 	}
 	if d.MessageID != nil {
 		t.names = append(t.names, "message-"+d.MessageID.String(), "worklist-"+d.ClinicID.String())
 	}
-	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev+1, map[string]any{"from": d.State, "to": mv.to, "attempt": d.Attempt, "code": mv.code})
+	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev, map[string]any{"from": from, "to": mv.to, "attempt": d.Attempt, "code": mv.code})
 }
 
 // RelayDue marks up to limit rows of each kind whose time has come and that nobody has been told about for a while, and
@@ -125,7 +123,7 @@ func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 	var due []Due
 	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error { // one transaction: what the caller does not hear of is not marked
 		q := db.New(p)
-		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, RowLimit: int32(limit)})
+		rows, err := q.DeliveriesDue(ctx, db.DeliveriesDueParams{At: &now, EnqueuedBefore: &before, Generation: c.generation.Load(), RowLimit: int32(limit)})
 		if err != nil {
 			return err
 		}
@@ -150,17 +148,21 @@ func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 // may no longer be sent is refused, cancelled or expired on the record.
 func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Parcel, error) {
 	var parcel *Parcel
+	var late *db.Delivery
 	err := c.do(ctx, a, DeliveryClaim, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
 		t.silent = true
-		d, err := t.DeliveryLock(ctx, id)
-		if noRows(err) || err == nil && (d.State != "queued" || d.NextAttemptAt.After(t.at)) {
+		x, err := t.DeliveryTake(ctx, db.DeliveryTakeParams{Generation: c.generation.Load(), ID: id})
+		if noRows(err) || err == nil && (x.Delivery.State != "queued" || x.Delivery.NextAttemptAt.After(t.at)) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		x, err := t.DeliveryContext(ctx, db.DeliveryContextParams{ID: id, ClinicID: d.ClinicID})
-		if err != nil {
+		if !x.MaySend { // the fence, before everything else: a restored row is not called expired or cancelled either
+			return nil
+		}
+		d := x.Delivery
+		if out, err := t.alreadyOut(ctx, &d); out || err != nil {
 			return err
 		}
 		b := c.chest(d.PatientID, x.Wrapped)
@@ -169,32 +171,50 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 		}
 		to, body := b.open(d.RecipientSealed, "deliveries", "recipient", id), b.open(d.BodySealed, "deliveries", "body", id)
 		stopURL := c.stopURL(b, x)
-		if stop := c.mayNotSend(t.at, d, x, b, to, body); stop.to != "" {
-			return t.moveDelivery(ctx, d, stop)
-		}
-		claimed, err := t.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(c.times.Lease)), At: t.at, ID: id, ClinicID: d.ClinicID})
-		if noRows(err) {
+		stop := c.mayNotSend(t.at, x, b, to, body)
+		if stop.to == "expired" {
+			late = &d
 			return nil
 		}
+		if stop.to != "" {
+			return t.moveDelivery(ctx, &d, stop)
+		}
+		pass, err := t.mayPass(ctx, d.Channel, x.Breaker, id)
 		if err != nil {
 			return err
 		}
-		if err := t.AttemptBegin(ctx, db.AttemptBeginParams{DeliveryID: id, ClinicID: d.ClinicID, Attempt: claimed.Attempt, At: t.at}); err != nil {
-			return err
+		if !pass {
+			return t.later.DeliveryHold(ctx, db.DeliveryHoldParams{ID: id, ClinicID: d.ClinicID, Rev: d.Rev})
 		}
-		t.names = append(t.names, "message-"+d.MessageID.String())
-		parcel = c.parcel(t.at, claimed, x, to, body)
+		parcel = c.parcel(t.at, x, to, body)
 		parcel.StopURL = stopURL
-		return t.deliveryEvent(ctx, id, d.ClinicID, d.PatientID, claimed.Rev, map[string]any{"from": "queued", "to": "sending", "attempt": claimed.Attempt})
+		return t.claim(ctx, d)
 	})
+	if err == nil && late != nil { // in a transaction of its own: the message is locked before its delivery
+		err = c.expireNotice(ctx, a, DeliveryClaim, *late)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return parcel, nil
 }
 
+// claim takes the row for one attempt: its number is the fence.
+func (t *tx) claim(ctx context.Context, d db.Delivery) error {
+	attempt := d.Attempt + 1
+	if err := t.sure.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(t.c.times.Lease)), At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: d.Rev}); err != nil {
+		return err
+	}
+	if err := t.later.AttemptBegin(ctx, db.AttemptBeginParams{DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: attempt, At: t.at}); err != nil {
+		return err
+	}
+	t.names = append(t.names, "message-"+d.MessageID.String())
+	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev+1, map[string]any{"from": "queued", "to": "sending", "attempt": attempt})
+}
+
 // mayNotSend is everything that may have changed since approval.
-func (c *Clinic) mayNotSend(now time.Time, d db.Delivery, x db.DeliveryContextRow, b *chest, to, body Text) move {
+func (c *Clinic) mayNotSend(now time.Time, x db.DeliveryTakeRow, b *chest, to, body Text) move {
+	d := x.Delivery
 	switch {
 	case !d.NotAfter.After(now):
 		return move{to: "expired", code: "expired"}
@@ -204,14 +224,15 @@ func (c *Clinic) mayNotSend(now time.Time, d db.Delivery, x db.DeliveryContextRo
 		return move{to: "refused", code: "opted_out"}
 	case x.ContactGone || !bytes.Equal(x.ContactIndex, d.RecipientIndex):
 		return move{to: "refused", code: "contact_changed"}
-	case b.err != nil || !c.asSigned(d, x, b, to, body):
+	case b.err != nil || !c.asSigned(x, b, to, body):
 		return move{to: "refused", code: "seal"}
 	}
 	return move{}
 }
 
 // asSigned: notice, recipient and the message behind the link are, byte for byte, what was countersigned.
-func (c *Clinic) asSigned(d db.Delivery, x db.DeliveryContextRow, b *chest, to, body Text) bool {
+func (c *Clinic) asSigned(x db.DeliveryTakeRow, b *chest, to, body Text) bool {
+	d := x.Delivery
 	if x.SignerID == nil || x.SignerName == nil || x.SignerRole == nil || x.SignedAt == nil {
 		return false
 	}
@@ -222,15 +243,17 @@ func (c *Clinic) asSigned(d db.Delivery, x db.DeliveryContextRow, b *chest, to, 
 		hmac.Equal(d.Mac, c.noticeMAC(d.ID, d.Channel, to.Reveal(), body.Reveal(), *d.MessageVersion))
 }
 
-func (c *Clinic) parcel(now time.Time, d db.Delivery, x db.DeliveryContextRow, to, body Text) *Parcel {
+func (c *Clinic) parcel(now time.Time, x db.DeliveryTakeRow, to, body Text) *Parcel {
+	d := x.Delivery
 	subject, _ := notice(x.NoticeName, d.Channel, "")
-	return &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt), Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
-		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), NotAfter: d.NotAfter, clinicID: d.ClinicID}
+	return &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt) + 1, Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
+		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), NotAfter: d.NotAfter, clinicID: d.ClinicID,
+		doubted: x.Breaker != breakerClosed || x.Failures > 0}
 }
 
 // stopURL is where one click in a mail program opts out; SMS has its own word for it.
-func (c *Clinic) stopURL(b *chest, x db.DeliveryContextRow) string {
-	if x.PageID == nil || x.Channel != "email" {
+func (c *Clinic) stopURL(b *chest, x db.DeliveryTakeRow) string {
+	if x.PageID == nil || x.Delivery.Channel != "email" {
 		return ""
 	}
 	return c.pageLink(b.open(x.TokenSealed, "pages", "token", *x.PageID).Reveal()) + "/stop"

@@ -3,12 +3,12 @@ package clinic
 import (
 	"context"
 	"encoding/hex"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/google/uuid"
 
 	"countersign/internal/db"
 	"countersign/internal/faultpoint"
@@ -19,16 +19,24 @@ import (
 var ranks = map[string]int{"accepted": 1, "in_transit": 2, "sent": 3, "delivered": 4, "undelivered": 5, "opened": 6, "acknowledged": 7}
 
 // fold is what a delivery's state becomes when evidence for `seen` arrives: commutative, idempotent, forward by rank.
-// Evidence for what cannot have been sent (queued, cancelled, refused, expired) changes nothing.
-func fold(state, seen string) string {
-	switch state {
-	case "queued", "cancelled", "refused", "expired":
+// Evidence wins over every state of a row that was claimed, queued again and cancelled included; about a row that was
+// never tried there can be none, so it changes nothing.
+func fold(state string, tries int32, seen string) string {
+	if tries == 0 {
 		return state
 	}
 	if ranks[seen] > ranks[state] || faultpoint.Seeded(faultpoint.SeedFold) {
 		return seen
 	}
 	return state
+}
+
+// tries is how often a delivery was claimed, as far as anybody can know: a restored database may have lost a claim.
+func tries(d *db.Delivery) int32 {
+	if d.AskedSince != nil {
+		return d.Attempt + 1
+	}
+	return d.Attempt
 }
 
 // backoff is the wait after attempt n of what was certainly not sent: 5 s doubling to 10 min, the second half of it by
@@ -63,63 +71,78 @@ func (c *Clinic) DeliveryRecord(ctx context.Context, a Actor, p *Parcel, provide
 	out.Code, out.ProviderID = codeOf(out.Code), keyOf(out.ProviderID)
 	return c.do(ctx, a, DeliveryRecord, Subject{Kind: "delivery", ID: p.DeliveryID}, func(t *tx) error {
 		t.silent = true
-		d, err := t.DeliveryLock(ctx, p.DeliveryID)
+		r, err := t.DeliveryLockFor(ctx, db.DeliveryLockForParams{ID: p.DeliveryID, Provider: provider, ProviderID: out.ProviderID})
 		if err != nil {
 			return found(err)
 		}
-		if err := t.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: out.Class, ErrorClass: out.Code, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(p.Attempt)}); err != nil {
-			return err
+		d := r.Delivery
+		mine := d.State == "sending" && int(d.Attempt) == p.Attempt
+		if mine || out.Class == OutcomeAccepted {
+			if err := t.hearChannel(ctx, d.Channel, p, out); err != nil {
+				return err
+			}
 		}
 		if out.Code == stoppedCode {
 			if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
 				return err
 			}
 		}
-		mine := d.State == "sending" && int(d.Attempt) == p.Attempt
-		switch {
-		case out.Class == OutcomeAccepted:
-			return t.accepted(ctx, d, provider, out)
-		case !mine:
-			return nil
-		case out.Class == OutcomeNotSent && t.at.After(d.NotAfter):
-			return t.moveDelivery(ctx, d, move{to: "failed", code: out.Code, provider: provider})
-		case out.Class == OutcomeNotSent:
-			return t.moveDelivery(ctx, d, move{to: "queued", code: out.Code, provider: provider, next: t.at.Add(backoff(d.Attempt, out.RetryAfter))})
-		case out.Class == OutcomeFailed:
-			return t.moveDelivery(ctx, d, move{to: "failed", code: out.Code, provider: provider})
+		if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: out.Class, ErrorClass: out.Code, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(p.Attempt)}); err != nil {
+			return err
 		}
-		return t.moveDelivery(ctx, d, move{to: "unknown", code: out.Code, provider: provider})
+		if out.Class == OutcomeAccepted {
+			return t.accepted(ctx, &d, provider, out, r.Early)
+		}
+		if !mine {
+			return nil
+		}
+		return t.moveDelivery(ctx, &d, t.afterAttempt(d, provider, out))
 	})
 }
 
-// accepted takes the provider's word, and then the reports that came before it.
-func (t *tx) accepted(ctx context.Context, d db.Delivery, provider string, out Outcome) error {
-	if to := fold(d.State, "accepted"); to != d.State {
+// afterAttempt is where an attempt that was not accepted leaves its delivery.
+func (t *tx) afterAttempt(d db.Delivery, provider string, out Outcome) move {
+	mv := move{to: "unknown", code: out.Code, provider: provider}
+	switch {
+	case out.Class == OutcomeFailed, out.Class == OutcomeNotSent && t.at.After(d.NotAfter):
+		mv.to = "failed"
+	case out.Class == OutcomeNotSent:
+		mv.to, mv.next = "queued", t.at.Add(backoff(d.Attempt, out.RetryAfter))
+	}
+	return mv
+}
+
+// accepted takes the provider's word, and then the reports that came before it, if there are any.
+func (t *tx) accepted(ctx context.Context, d *db.Delivery, provider string, out Outcome, early bool) error {
+	if to := fold(d.State, tries(d), "accepted"); to != d.State {
 		if err := t.moveDelivery(ctx, d, move{to: to, provider: provider, providerID: out.ProviderID}); err != nil {
 			return err
 		}
 	} else if d.ProviderID == "" {
-		if err := t.DeliveryNote(ctx, db.DeliveryNoteParams{Provider: provider, ProviderID: out.ProviderID, ErrorClass: d.ErrorClass, At: t.at, ID: d.ID, ClinicID: d.ClinicID}); err != nil {
+		d.Provider, d.ProviderID = provider, out.ProviderID
+		if err := t.sure.DeliveryNote(ctx, db.DeliveryNoteParams{Provider: provider, ProviderID: out.ProviderID, ErrorClass: d.ErrorClass, At: t.at, ID: d.ID, ClinicID: d.ClinicID}); err != nil {
 			return err
 		}
 	}
-	return t.matchEvents(ctx, d.ID, d.ClinicID, provider, out.ProviderID)
+	if !early {
+		return nil
+	}
+	return t.matchEvents(ctx, provider, map[string]*db.Delivery{out.ProviderID: d})
 }
 
-// matchEvents folds the reports that came before their delivery was known by the provider's id.
-func (t *tx) matchEvents(ctx context.Context, id, clinic uuid.UUID, provider, providerID string) error {
-	if _, err := t.DeliveryLock(ctx, id); err != nil {
-		return err
-	}
-	early, err := t.EventsUnmatched(ctx, db.EventsUnmatchedParams{Provider: provider, ProviderID: providerID})
+// matchEvents folds the reports that came before their delivery was known by the provider's id. The deliveries, by that
+// id, are locked.
+func (t *tx) matchEvents(ctx context.Context, provider string, known map[string]*db.Delivery) error {
+	early, err := t.EventsUnmatched(ctx, db.EventsUnmatchedParams{Provider: provider, ProviderIds: slices.Sorted(maps.Keys(known))})
 	if err != nil {
 		return err
 	}
 	for _, e := range early {
-		if err := t.EventMatch(ctx, db.EventMatchParams{ClinicID: &clinic, DeliveryID: &id, ID: e.ID}); err != nil {
+		d := known[e.ProviderID]
+		if err := t.later.EventMatch(ctx, db.EventMatchParams{ClinicID: &d.ClinicID, DeliveryID: &d.ID, ID: e.ID}); err != nil {
 			return err
 		}
-		if err := t.foldInto(ctx, id, Receipt{Provider: provider, ProviderID: e.ProviderID, State: e.State, Code: e.Code}); err != nil {
+		if err := t.foldInto(ctx, d, Receipt{Provider: provider, ProviderID: e.ProviderID, State: e.State, Code: e.Code}); err != nil {
 			return err
 		}
 	}

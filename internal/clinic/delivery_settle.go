@@ -10,8 +10,9 @@ import (
 )
 
 // DeliveryReconcile takes up to limit deliveries of which nobody knows whether they were sent, the longest unasked
-// first, for the caller to ask their provider and then DeliverySettle. Each is given to one caller at a time, and
-// again after Times.ProviderTime for as long as it is unknown. Any number of workers may call it at once.
+// first, for the caller to ask their provider and then DeliverySettle. Each is given to one caller at a time: again
+// after Times.ProviderTime for as long as it is unknown, and every Times.LookupAgain while it needs a person, for
+// Times.LookupUntil, because a provider may show late what it took. Any number of workers may call it at once.
 func (c *Clinic) DeliveryReconcile(ctx context.Context, a Actor, limit int) ([]Unknown, error) {
 	var out []Unknown
 	err := c.do(ctx, a, DeliveryReconcile, Subject{Kind: "delivery"}, func(t *tx) error {
@@ -19,6 +20,14 @@ func (c *Clinic) DeliveryReconcile(ctx context.Context, a Actor, limit int) ([]U
 		rows, err := t.DeliveriesUnknown(ctx, db.DeliveriesUnknownParams{At: &t.at, Again: ptr(t.at.Add(c.times.ProviderTime)), RowLimit: int32(limit)})
 		for _, r := range rows {
 			out = append(out, c.unknown(t.at, r))
+		}
+		if err != nil || len(rows) >= limit {
+			return err
+		}
+		late, err := t.DeliveriesUndecided(ctx, db.DeliveriesUndecidedParams{At: &t.at, Again: ptr(t.at.Add(c.times.LookupAgain)),
+			First: t.at.Add(-c.times.LookupAgain), Since: t.at.Add(-c.times.LookupUntil), RowLimit: int32(limit - len(rows))})
+		for _, r := range late {
+			out = append(out, c.unknown(t.at, db.DeliveriesUnknownRow(r)))
 		}
 		return err
 	})
@@ -31,8 +40,14 @@ func (c *Clinic) DeliveryReconcile(ctx context.Context, a Actor, limit int) ([]U
 // unknown opens what a look-up needs. A row that does not open is not looked up, but it is not forgotten either: it
 // comes to a person when its grace is over, like one that was not found.
 func (c *Clinic) unknown(now time.Time, r db.DeliveriesUnknownRow) Unknown {
-	u := Unknown{DeliveryID: r.ID, Attempt: int(r.Attempt), Channel: r.Channel, Since: r.StartedAt, Until: now, clinicID: r.ClinicID}
-	if r.FinishedAt != nil {
+	u := Unknown{DeliveryID: r.ID, Attempt: int(r.Attempt), Channel: r.Channel, Since: now, Until: now, clinicID: r.ClinicID}
+	if r.StartedAt != nil {
+		u.Since = *r.StartedAt
+	}
+	switch { // what a restored database may have lost came at any time since, and is not the attempt that it knows
+	case r.AskedSince != nil && r.AskedSince.Before(u.Since):
+		u.Since = *r.AskedSince
+	case r.AskedSince == nil && r.FinishedAt != nil:
 		u.Until = *r.FinishedAt
 	}
 	b := c.chest(r.PatientID, r.Wrapped)
@@ -44,7 +59,7 @@ func (c *Clinic) unknown(now time.Time, r db.DeliveriesUnknownRow) Unknown {
 }
 
 // DeliverySettle writes down what a look-up found. What was found is accepted, whatever happened to the row meanwhile.
-// What is conclusively not there is queued again. All else waits for evidence until it has been unknown for
+// What is conclusively not there is queued again, while no person has it. All else waits for evidence until it has been unknown for
 // Times.LookupGrace, and then needs a person: no machine sends again what may have been sent.
 func (c *Clinic) DeliverySettle(ctx context.Context, a Actor, u Unknown, f Found) error {
 	a.ClinicID = u.clinicID
@@ -56,19 +71,19 @@ func (c *Clinic) DeliverySettle(ctx context.Context, a Actor, u Unknown, f Found
 			return found(err)
 		}
 		if f.Class == FoundAccepted {
-			if err := t.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: OutcomeAccepted, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(u.Attempt)}); err != nil {
+			if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: OutcomeAccepted, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(u.Attempt)}); err != nil {
 				return err
 			}
-			if err := t.accepted(ctx, d, f.Provider, Outcome{ProviderID: f.ProviderID}); err != nil {
+			if err := t.accepted(ctx, &d, f.Provider, Outcome{ProviderID: f.ProviderID}, true); err != nil {
 				return err
 			}
-			return t.foldInto(ctx, d.ID, Receipt{Provider: f.Provider, ProviderID: f.ProviderID, State: f.State, Code: f.Code})
+			return t.foldInto(ctx, &d, Receipt{Provider: f.Provider, ProviderID: f.ProviderID, State: f.State, Code: f.Code})
 		}
 		mv := c.unsettled(t.at, d, u, f)
 		if mv.to == "" {
 			return nil
 		}
-		return t.moveDelivery(ctx, d, mv)
+		return t.moveDelivery(ctx, &d, mv)
 	})
 }
 
@@ -138,7 +153,7 @@ func (c *Clinic) decide(ctx context.Context, a Actor, deed Deed, id uuid.UUID, r
 		if err != nil {
 			return err
 		}
-		return t.moveDelivery(ctx, d, mv)
+		return t.moveDelivery(ctx, &d, mv)
 	})
 	return message, err
 }

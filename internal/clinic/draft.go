@@ -22,7 +22,9 @@ type MessageHead struct {
 	SignerName, SignerRole  string
 	SignedAt                *time.Time
 	UndoUntil               *time.Time
-	Position, Of            int // on the viewer's worklist; 0 when it is not there
+	SendAt                  *time.Time // not before
+	Unsent                  string     // why the last signature's notice was not sent in time, while it waits for another
+	Position, Of            int        // on the viewer's worklist; 0 when it is not there
 	NextID, PreviousID      *uuid.UUID
 	ClinicPhone, ClinicZone string
 	EmergencyLine           string
@@ -107,7 +109,9 @@ type DraftView struct {
 	ContactWhy       string
 	CanApprove       bool   // the viewer may sign this one
 	CannotApproveWhy string // or why not
+	SignInAgain      bool   // they may, after a fresh sign-in
 	CanEdit          bool
+	CanSchedule      bool // the viewer may say when it goes out
 }
 
 // DraftShow reads a message with its brief, its draft and what the checks found.
@@ -150,6 +154,7 @@ func (t *tx) viewOf(ctx context.Context, m db.MessageGetRow) (DraftView, *chest,
 	}
 	v.Patient = PatientHead{ID: p.ID, Name: p.Name, MRN: p.MRN, Age: p.Age, Allergies: p.Allergies}
 	v.Contact, v.ContactOK, v.ContactWhy = contactWords(p, m.Channel)
+	v.CanSchedule = t.actor.Can(MessageSchedule) && schedulable(t.actor, db.MessageLockRow{Status: m.Status, SignerID: m.SignerID, AuthorID: m.AuthorID}) == nil
 	br, body, shot, err := t.lastBrief(ctx, b, m.ID)
 	if err != nil {
 		return v, b, err
@@ -175,8 +180,18 @@ func headOf(m db.MessageGetRow) MessageHead {
 	if m.SignerName != nil {
 		h.signerID, h.SignerName, h.SignerRole = *m.SignerID, *m.SignerName, *m.SignerRole
 	}
-	if m.SignedAt != nil && m.UndoSeconds > 0 {
-		until := m.SignedAt.Add(time.Duration(m.UndoSeconds) * time.Second)
+	h.SendAt = m.SendAt
+	if m.UnsentCode != "" {
+		h.Unsent = unsentWords(m.UnsentCode)
+	}
+	if m.SignedAt == nil {
+		return h
+	}
+	until := m.SignedAt.Add(time.Duration(m.UndoSeconds) * time.Second)
+	if m.SendAt != nil && m.SendAt.After(until) {
+		until = *m.SendAt
+	}
+	if until.After(*m.SignedAt) {
 		h.UndoUntil = &until
 	}
 	return h
@@ -265,6 +280,7 @@ func (t *tx) viewReview(ctx context.Context, v *DraftView, b *chest, m db.Messag
 	}
 	why := approvable(t.actor, approval{status: m.Status, submitter: r.SubmittedBy, needsDoctor: v.needsDoctor(m.Kind)})
 	v.CanApprove, v.CannotApproveWhy = why == nil, Sentence(why)
+	v.SignInAgain = v.CanApprove && t.fresh() != nil
 	if why == nil {
 		v.CannotApproveWhy = ""
 	}

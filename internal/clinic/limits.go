@@ -8,13 +8,17 @@ const (
 	patientsPerPage = 50
 	searchMost      = 20
 	worklistPage    = 50
+	deliveryPage    = 50
 
 	textMost    = 6000            // a message; the doctor's word limit is a finding (C15), not a refusal
 	mergeWindow = 5 * time.Minute // what one person saves within it is one version
 
 	sessionIdle = 15 * time.Minute
 	sessionMost = 12 * time.Hour
-	touchEvery  = time.Minute // how coarse last_seen_at is, to spare a write per request
+	touchEvery  = time.Minute   // how coarse last_seen_at is, to spare a write per request
+	signFresh   = 4 * time.Hour // unless SIGN_FRESH says otherwise
+
+	sessionsPerPage = 50
 
 	viewWindow = sessionIdle // the same look by the same session within it is one act
 	liveWindow = sessionMost // a page that refreshes itself is none
@@ -32,9 +36,16 @@ const (
 	draftPrompt   = 8_000           // tokens: the most one draft is taken to cost, asked and answered
 	draftAnswer   = 2_000
 
+	scheduleMost = 60 * 24 * time.Hour // how far ahead a notice may be put off
+
 	backoffFirst = 5 * time.Second
 	backoffMost  = 10 * time.Minute
 	sweepMost    = 100
+	receiveMost  = 200 // reports in one transaction
+
+	breakerMost      = 5 // failures in a row that open a channel's breaker
+	breakerPauseMost = 10 * time.Minute
+	unreportedMost   = 200 // messages nobody knows, in one list
 )
 
 // dailyDrafts and dailyStop: how many drafts a person may ask for in a day, and the cost in micro-dollars at which

@@ -2,6 +2,7 @@ package clinic
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,8 +29,13 @@ type DeliveryView struct {
 	Attempt, Rev   int
 	At             time.Time
 	Level          string
-	CanSettle      bool // a person has to decide, and the actor may
-	CanResend      bool // and its time is not over
+	Round          int
+	NextAt         *time.Time // when it goes out, or is tried again
+	Until          *time.Time // when it is given up, while it waits
+	CanSettle      bool       // a person has to decide, and the actor may
+	CanResend      bool       // and its time is not over
+	Again          bool       // a person let it go again, though it may have been sent
+	CanRetry       bool       // a further round may be let go
 }
 
 // NoteView is what a reviewer wrote on returning a draft.
@@ -55,7 +61,9 @@ type MessageView struct {
 	Contact                  string
 	CanUndo                  bool
 	UndoUntil                time.Time
+	CanTakeBack              bool // nothing arrived: the signer may take the signature back and sign for the address of now
 	CanWithdraw              bool
+	CanSchedule              bool
 	lockedAt                 *time.Time
 }
 
@@ -82,6 +90,7 @@ func (c *Clinic) MessageShow(ctx context.Context, a Actor, id uuid.UUID) (Messag
 			return err
 		}
 		v.CanWithdraw = a.Can(MessageWithdraw) && m.Status != "withdrawn"
+		v.CanSchedule = d.CanSchedule && v.untried()
 		return t.viewSteps(ctx, b, &v)
 	})
 	return v, err
@@ -93,20 +102,49 @@ func (t *tx) viewDeliveries(ctx context.Context, v *MessageView) error {
 		return err
 	}
 	for _, r := range rows {
-		settle := r.State == "needs_person" && t.actor.Can(DeliveryMarkSent)
-		v.Deliveries = append(v.Deliveries, DeliveryView{ID: r.ID, Channel: r.Channel, State: r.State, Words: deliveryWords(r.State, r.ErrorClass),
-			Attempt: int(r.Attempt), Rev: int(r.Rev), At: r.UpdatedAt, Level: deliveryLevel(r.State), CanSettle: settle,
-			CanResend: settle && v.Message.Status == "approved" && r.NotAfter.After(t.at) && t.actor.Can(DeliveryResend)})
-		v.CanUndo = r.State == "queued" && r.NextAttemptAt.After(t.at) && v.Message.Status == "approved" && r.Attempt == 0 && t.actor.Can(MessageUndo) && v.Message.signerID == t.actor.ID
-		v.UndoUntil = r.NextAttemptAt
+		v.Deliveries = append(v.Deliveries, t.roundView(v.Message.Status, r))
 	}
+	v.mayUndo(t, rows)
 	page, err := t.PageOfMessage(ctx, db.PageOfMessageParams{MessageID: v.Message.ID, ClinicID: t.clinicID()})
 	if noRows(err) {
 		return nil
 	}
 	v.OpenedAt, v.AcknowledgedAt, v.PageExpiresAt, v.PageRevoked = page.OpenedAt, page.AcknowledgedAt, &page.ExpiresAt, page.RevokedAt != nil
 	v.lockedAt = page.LockedAt
+	v.CanTakeBack = v.CanTakeBack && page.OpenedAt == nil
 	return err
+}
+
+func (t *tx) roundView(status string, r db.Delivery) DeliveryView {
+	settle := r.State == "needs_person" && t.actor.Can(DeliveryMarkSent)
+	d := DeliveryView{ID: r.ID, Channel: r.Channel, State: r.State, Words: deliveryWords(r.State, r.ErrorClass), Attempt: int(r.Attempt), Rev: int(r.Rev),
+		At: r.UpdatedAt, Level: deliveryLevel(r.State), Round: int(r.Round), Again: r.Resends > 0, CanSettle: settle,
+		CanResend: settle && status == "approved" && r.NotAfter.After(t.at) && t.actor.Can(DeliveryResend),
+		CanRetry: status == "approved" && !r.Superseded && deliveryLevel(r.State) == "stop" && slices.Contains(retryable, r.State) &&
+			!slices.Contains(deadAddress, r.ErrorClass) && t.actor.Can(DeliveryRetry)}
+	if r.State == "queued" {
+		d.Until = &r.NotAfter
+		if r.NextAttemptAt.After(t.at) {
+			d.NextAt = &r.NextAttemptAt
+		}
+	}
+	return d
+}
+
+// mayUndo says what the signer may still take back: a notice that waits, or one that came to nothing.
+func (v *MessageView) mayUndo(t *tx, rounds []db.Delivery) {
+	if len(rounds) == 0 || v.Message.Status != "approved" || !t.actor.Can(MessageUndo) || v.Message.signerID != t.actor.ID {
+		return
+	}
+	last := rounds[len(rounds)-1]
+	v.CanUndo = last.State == "queued" && last.NextAttemptAt.After(t.at) && last.Resends == 0
+	v.UndoUntil = last.NextAttemptAt
+	v.CanTakeBack = cameToNothing(last)
+}
+
+// cameToNothing: the round is over and nothing of it arrived, nor may have by a person's "send again".
+func cameToNothing(d db.Delivery) bool {
+	return d.Resends == 0 && d.State != "cancelled" && slices.Contains(retryable, d.State)
 }
 
 // MayWatch says whether the actor may hear that this message changed. It is asked by event streams and leaves no trace.
@@ -115,8 +153,8 @@ func (c *Clinic) MayWatch(ctx context.Context, a Actor, message uuid.UUID) bool 
 	return err == nil && ok && a.Can(MessageShow)
 }
 
-// MessageUndo takes one's own approval back while the notice has not been claimed. The race with the claim has one
-// winner; the loser is told.
+// MessageUndo takes one's own approval back while the notice has not been claimed, or when it came to nothing: then the
+// message can be signed again, for the address of now. The race with the claim has one winner; the loser is told.
 func (c *Clinic) MessageUndo(ctx context.Context, a Actor, id uuid.UUID, version int) error {
 	return c.do(ctx, a, MessageUndo, Subject{Kind: "message", ID: id}, func(t *tx) error {
 		m, _, err := t.lockMessage(ctx, id)
@@ -130,6 +168,13 @@ func (c *Clinic) MessageUndo(ctx context.Context, a Actor, id uuid.UUID, version
 			return refuse(Forbidden, "own", "Only "+*m.SignerName+", who signed this message, can undo that.")
 		}
 		// The page before the delivery: the order in which a patient's proof locks them.
+		opened, err := t.PageLock(ctx, db.PageLockParams{MessageID: id, ClinicID: m.ClinicID})
+		if err != nil {
+			return err
+		}
+		if opened != nil {
+			return refuse(Conflict, "too_late", "The patient has already opened the message, so this cannot be undone. You can withdraw it: its page will then say so.")
+		}
 		if err := t.PageRevoke(ctx, db.PageRevokeParams{At: &t.at, MessageID: id, ClinicID: m.ClinicID}); err != nil {
 			return err
 		}
@@ -149,17 +194,27 @@ func (c *Clinic) MessageUndo(ctx context.Context, a Actor, id uuid.UUID, version
 	})
 }
 
-// cancelNotice stops a notice that is still queued, or says that it is too late. One that waits to be sent again may have
+// cancelNotice stops a notice that is still queued, or says that it is too late. One that came to nothing needs no stopping. One that waits to be sent again may have
 // been sent before: it is not called cancelled here, and after a withdrawal the claim finds it so.
 func (t *tx) cancelNotice(ctx context.Context, message uuid.UUID) error {
 	d, err := t.DeliveryOfMessage(ctx, db.DeliveryOfMessageParams{MessageID: &message, ClinicID: t.clinicID()})
 	if err != nil {
 		return found(err)
 	}
+	if cameToNothing(d) {
+		return nil
+	}
+	suspect, err := t.DeliverySuspect(ctx, db.DeliverySuspectParams{ID: d.ID, ClinicID: d.ClinicID, At: t.at})
+	if err != nil {
+		return err
+	}
+	if suspect {
+		return refuse(Conflict, "too_late", "This database was restored, and the notice may have gone out before that, so this cannot be undone. You can withdraw the message: its page will then say so.")
+	}
 	if d.State != "queued" || d.Resends > 0 {
 		return refuse(Conflict, "too_late", "The notice is already on its way, so this cannot be undone. You can withdraw the message: its page will then say so.")
 	}
-	return t.moveDelivery(ctx, d, move{to: "cancelled", code: d.ErrorClass})
+	return t.moveDelivery(ctx, &d, move{to: "cancelled", code: d.ErrorClass})
 }
 
 // MessageWithdraw stops a message for good: before the claim the notice is cancelled, after it the page says withdrawn.

@@ -2,13 +2,9 @@ package clinic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/google/uuid"
 
 	"countersign/internal/db"
 )
@@ -52,7 +48,11 @@ func (t *tx) viewSteps(ctx context.Context, b *chest, v *MessageView) error {
 func (t *tx) reviewSteps(ctx context.Context, b *chest, v *MessageView) error {
 	reviews, err := t.ReviewsOfMessage(ctx, db.ReviewsOfMessageParams{MessageID: v.Message.ID, ClinicID: t.clinicID()})
 	for _, r := range reviews {
-		v.step(Step{At: r.SubmittedAt, Title: "Submitted for review", By: r.SubmitterName, Kind: "review"})
+		if r.Cause == "unsent" {
+			v.step(Step{At: r.SubmittedAt, Title: "Back for review: it was not sent in time", Kind: "review", State: "unsent", Level: "stop"})
+		} else {
+			v.step(Step{At: r.SubmittedAt, Title: "Submitted for review", By: r.SubmitterName, Kind: "review"})
+		}
 		note := b.open(r.NoteSealed, "reviews", "note", r.ID)
 		title := map[string]string{"returned": "Returned with a note", "recalled": "Recalled"}[r.State]
 		if r.DecidedAt == nil || title == "" {
@@ -69,11 +69,14 @@ func (t *tx) reviewSteps(ctx context.Context, b *chest, v *MessageView) error {
 // signSteps reads signatures, and what was done about them later, from the trail itself.
 func (t *tx) signSteps(ctx context.Context, v *MessageView) error {
 	told := map[Deed]Step{ReviewApprove: {Title: "Countersigned", State: "approved"}, MessageUndo: {Title: "Signature undone", State: "undone"},
-		MessageWithdraw: {Title: "Withdrawn: the page says so", State: "withdrawn", Level: "stop"}}
+		MessageWithdraw: {Title: "Withdrawn: the page says so", State: "withdrawn", Level: "stop"}, MessageSchedule: {State: "scheduled"}}
 	rows, err := t.AuditOfMessage(ctx, db.AuditOfMessageParams{ClinicID: t.clinicID(), MessageID: &v.Message.ID,
-		Deeds: []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw)}})
+		Deeds: []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw), string(MessageSchedule)}})
 	for _, r := range rows {
 		s := told[Deed(r.Deed)]
+		if Deed(r.Deed) == MessageSchedule {
+			s.Title = scheduleTitle(r.Detail, v.Message.ClinicZone)
+		}
 		s.At, s.By, s.Kind = r.At, r.ActorName, "review"
 		v.step(s)
 	}
@@ -105,43 +108,6 @@ func (t *tx) draftSteps(ctx context.Context, v *MessageView) error {
 	return err
 }
 
-// deliverySteps reads the states a delivery went through from the trail itself.
-func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
-	ids := make([]uuid.UUID, len(v.Deliveries))
-	channel := map[uuid.UUID]string{}
-	for i, d := range v.Deliveries {
-		ids[i], channel[d.ID] = d.ID, d.Channel
-	}
-	rows, err := t.DeliverySteps(ctx, db.DeliveryStepsParams{ClinicID: t.clinicID(), Ids: ids, Since: v.Message.createdAt.Add(-24 * time.Hour)})
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		var d struct{ To, Code string }
-		if err := json.Unmarshal(r.Detail, &d); err != nil {
-			return err
-		}
-		s := Step{At: r.At, Title: stepTitle(d.To), Kind: "delivery", State: d.To}
-		if r.SubjectID != nil {
-			s.By = map[string]string{"email": "e-mail", "sms": "SMS"}[channel[*r.SubjectID]]
-		}
-		if d.Code != "" && deliveryLevel(d.To) == "stop" || d.To == "queued" && d.Code != "" {
-			s.Detail = Text(codeWords(d.Code))
-		}
-		if deliveryLevel(d.To) == "stop" {
-			s.Level = "stop"
-		}
-		if title := decisionTitle(Deed(r.Deed)); title != "" {
-			s.Title, s.By = title, r.Person
-		}
-		if d.To == "opened" || d.To == "acknowledged" {
-			s.Kind, s.By = "page", "the patient"
-		}
-		v.step(s)
-	}
-	return nil
-}
-
 // whatIsNext marks where the message stands and what it still waits for.
 func (v *MessageView) whatIsNext() {
 	todo := func(title, kind string) { v.Steps = append(v.Steps, Step{Title: title, Kind: kind, Level: "todo"}) }
@@ -151,16 +117,7 @@ func (v *MessageView) whatIsNext() {
 	case "in_review":
 		todo("Countersign", "review")
 	case "approved":
-		last := ""
-		if n := len(v.Deliveries); n > 0 {
-			last = v.Deliveries[n-1].State
-		}
-		if deliveryLevel(last) == "live" {
-			todo("Delivered", "delivery")
-		}
-		if v.OpenedAt == nil && deliveryLevel(last) != "stop" {
-			todo("Opened by the patient", "page")
-		}
+		v.deliveryNext(todo)
 	}
 	for i := len(v.Steps) - 1; i >= 0; i-- {
 		if v.Steps[i].Level == "done" {

@@ -25,6 +25,10 @@ func (t *tx) movedOn(ctx context.Context, m db.MessageLockRow) error {
 	if err != nil {
 		return err
 	}
+	if m.ChangedBy == nil && m.UnsentCode != "" {
+		return refuse(Conflict, "moved_on", fmt.Sprintf("The notice of this message was not sent in time, so at %s it came back for review while you had it open. What you typed is still here; look at the newer state before you save.",
+			m.UpdatedAt.In(zoneOf(cl)).Format("15:04")))
+	}
 	words := map[string]string{"drafting": "it is being drafted", "draft_ready": "its draft is ready", "in_review": "it is with the reviewer",
 		"returned": "it was returned", "approved": "it is approved", "withdrawn": "it was withdrawn"}
 	return refuse(Conflict, "moved_on", fmt.Sprintf("%s changed this message at %s while you had it open: %s. What you typed is still here; look at the newer state before you save.",

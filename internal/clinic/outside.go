@@ -24,6 +24,7 @@ type Parcel struct {
 	StartBy     time.Time
 	NotAfter    time.Time
 	clinicID    uuid.UUID
+	doubted     bool // the channel's breaker wants to hear of a success, too
 }
 
 // Outcome classes: what one answer of a provider means. See docs/ARCHITECTURE.md for the table.
@@ -66,8 +67,8 @@ type Unknown struct {
 	Attempt    int
 	Channel    string    // email or sms
 	To, Body   Text      // both empty when the row does not open
-	Since      time.Time // when its attempt began
-	Until      time.Time // when its attempt ended, or was given up
+	Since      time.Time // when its first attempt began: whichever went out, the notice did
+	Until      time.Time // when its last attempt ended, or was given up
 	clinicID   uuid.UUID
 }
 

@@ -20,8 +20,9 @@ type PageView struct {
 
 func (c *Clinic) pageLink(token string) string { return c.baseURL + "/m/" + token }
 
-// page makes the page behind the notice, or finds the one that the message has: every notice carries the same link.
-func (t *tx) page(ctx context.Context, b *chest, m db.MessageLockRow, days int) (link string, err error) {
+// page makes the page behind the notice, or finds the one that the message has: every notice carries the same link. It
+// can be read until a time that counts from when the notice is due.
+func (t *tx) page(ctx context.Context, b *chest, m db.MessageLockRow, until time.Time) (link string, err error) {
 	old, err := t.PageOfMessage(ctx, db.PageOfMessageParams{MessageID: m.ID, ClinicID: m.ClinicID})
 	if err != nil && !noRows(err) {
 		return "", err
@@ -33,7 +34,7 @@ func (t *tx) page(ctx context.Context, b *chest, m db.MessageLockRow, days int) 
 		token, hash = secret()
 	}
 	row := db.PageCreateParams{ID: id, ClinicID: m.ClinicID, MessageID: m.ID, PatientID: m.PatientID, TokenSealed: b.seal(token, "pages", "token", id),
-		TokenHash: hash, ExpiresAt: t.at.AddDate(0, 0, days), CreatedAt: t.at}
+		TokenHash: hash, ExpiresAt: until, CreatedAt: t.at}
 	if b.err != nil {
 		return "", b.err
 	}
@@ -125,6 +126,8 @@ func (t *tx) openPage(ctx context.Context, pg db.PageByTokenRow) (string, error)
 // pageEnded is what a patient who proved themselves reads in place of a message that is no longer there.
 func pageEnded(pg db.PageByTokenRow, now time.Time) error {
 	switch {
+	case pg.MessageStatus != "approved" && pg.MessageStatus != "withdrawn":
+		return refuse(NotFound, "in_review", "The clinic is looking at this message again. Please call if you have questions.")
 	case pg.RevokedAt != nil || pg.MessageStatus != "approved":
 		return refuse(NotFound, "withdrawn", "The clinic withdrew this message. Please call if you have questions.")
 	case !pg.ExpiresAt.After(now):
@@ -142,7 +145,7 @@ func (t *tx) foldPage(ctx context.Context, pg db.PageByTokenRow, seen string) er
 	if err != nil {
 		return err
 	}
-	if err := t.foldInto(ctx, d.ID, Receipt{State: seen}); err != nil {
+	if err := t.foldInto(ctx, &d, Receipt{State: seen}); err != nil {
 		return err
 	}
 	if d.ContactID == nil {

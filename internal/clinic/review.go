@@ -90,7 +90,7 @@ func (c *Clinic) ReviewSubmit(ctx context.Context, a Actor, id uuid.UUID, versio
 		if b.err != nil {
 			return b.err
 		}
-		if err := t.ReviewOpen(ctx, db.ReviewOpenParams{ID: rid, ClinicID: m.ClinicID, MessageID: id, DraftID: *m.DraftID, SubmittedBy: a.ID, At: t.at, NoteSealed: note}); err != nil {
+		if err := t.ReviewOpen(ctx, db.ReviewOpenParams{ID: rid, ClinicID: m.ClinicID, MessageID: id, DraftID: *m.DraftID, SubmittedBy: a.ID, At: t.at, NoteSealed: note, Cause: "submitted"}); err != nil {
 			return err
 		}
 		t.changed(id)

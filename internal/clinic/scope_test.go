@@ -57,6 +57,7 @@ func TestScopeOfLists(t *testing.T) {
 	w := clinictest.New(t)
 	n := w.Neighbour(t)
 	w.Submitted(t, w.Patient, "email")
+	w.Approved(t, w.Patient, "email")
 	for name, a := range map[string]clinic.Actor{"another team": w.Doctor2, "another clinic": n.Doctor} {
 		list, err := w.Clinic.PatientList(ctx, a, "")
 		must(t, err)
@@ -66,6 +67,13 @@ func TestScopeOfLists(t *testing.T) {
 		must(t, err)
 		reviews, err := w.Clinic.ReviewList(ctx, a, "")
 		must(t, err)
+		all, err := w.Clinic.DeliveryList(ctx, a, clinic.DeliveryFilter{Show: "way"})
+		must(t, err)
+		shown, err := w.Clinic.DeliveryPreview(ctx, a, nil, clinic.DeliveryFilter{Show: "way"})
+		must(t, err)
+		if len(all.Rows)+len(shown.Rows)+all.Counts["way"] != 0 {
+			t.Errorf("%s sees %d deliveries, counts %d and may send %d once more", name, len(all.Rows), all.Counts["way"], len(shown.Rows))
+		}
 		for _, p := range list.Rows {
 			if p.ID == w.Patient {
 				t.Errorf("%s lists the patient", name)
@@ -112,7 +120,7 @@ func TestScopeOfDisabledPeople(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	who := person(w.Staff)
-	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who)
+	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who, "")
 	must(t, err)
 	must(t, w.Exec(t, "UPDATE staff SET role = NULL WHERE id = $1", w.Staff.ID))
 	a, err := w.Clinic.SessionFind(ctx, nobody, cookie, who, true)
@@ -123,7 +131,7 @@ func TestScopeOfDisabledPeople(t *testing.T) {
 	_, err = w.Clinic.SessionFind(ctx, nobody, cookie, who, true)
 	wantCode(t, err, "ended", "a disabled person")
 	who.TokenHash[0]++
-	_, _, err = w.Clinic.SessionOpen(ctx, nobody, who)
+	_, _, err = w.Clinic.SessionOpen(ctx, nobody, who, "")
 	wantCode(t, err, "disabled", "signing in when disabled")
 	wantCount(t, w, 1, "the refusal on the trail", "SELECT count(*) FROM audit_events WHERE deed = 'session.open' AND reason = 'disabled' AND actor_id = $1", w.Staff.ID)
 }

@@ -31,6 +31,7 @@ type MessageRow struct {
 	DraftFailed    bool
 	Delivery       string
 	DeliveryWords  string
+	Unsent         bool // signed, and not sent in time: it waits for a signature again
 	DueAt, Since   time.Time
 	Late           bool
 	Href           string
@@ -97,14 +98,19 @@ func (t *tx) besides(ctx context.Context, w *Worklist, reviews bool) error {
 	return err
 }
 
-func (m MessageRow) urgency() int {
+// urgency is the order of what waits: red flags, then what is urgent, then the rest; and in each of them first what was
+// signed and did not go out.
+func (m MessageRow) urgency() (n int) {
 	switch {
 	case m.RedFlag:
-		return 2
+		n = 4
 	case m.Priority == Priorities[urgent]:
-		return 1
+		n = 2
 	}
-	return 0
+	if m.Unsent {
+		n++
+	}
+	return n
 }
 
 // counted adds how many wait in all, and since when.
@@ -150,14 +156,14 @@ func (t *tx) worklist(ctx context.Context, statuses []string, mine bool, after s
 		at = cursor{P: -1}
 	}
 	rows, err := t.Queries.Worklist(ctx, db.WorklistParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Statuses: statuses, Mine: mine,
-		AfterPriority: at.P, AfterDue: at.D, AfterID: at.I, RowLimit: worklistPage + 1})
+		AfterRank: at.P, AfterDue: at.D, AfterID: at.I, RowLimit: worklistPage + 1})
 	if err != nil {
 		return w, err
 	}
 	if len(rows) > worklistPage {
 		rows = rows[:worklistPage]
 		last := rows[len(rows)-1]
-		raw, err := json.Marshal(cursor{P: last.Priority, D: last.DueAt, I: last.ID})
+		raw, err := json.Marshal(cursor{P: last.Rank, D: last.DueAt, I: last.ID})
 		if err != nil {
 			return w, err
 		}
@@ -174,6 +180,9 @@ func (t *tx) worklist(ctx context.Context, statuses []string, mine bool, after s
 		m.Drafting = r.Status != "in_review" && (r.RequestState == "requested" || r.RequestState == "writing" || r.RequestState == "checking")
 		m.DraftFailed = r.Status == "drafting" && r.RequestState == "failed"
 		m.DueAt, m.Since, m.Late = r.DueAt, r.CreatedAt, r.DueAt.Before(t.at)
+		if m.Unsent = r.UnsentCode != ""; m.Unsent {
+			m.DeliveryWords, m.Since = unsentWords(r.UnsentCode), r.UpdatedAt
+		}
 		m.todo(t.actor)
 		w.Rows = append(w.Rows, m)
 	}
@@ -293,6 +302,8 @@ func (m *MessageRow) reviewTodo() {
 	switch {
 	case m.RedFlag:
 		m.Todo, m.TodoLevel = "call first", "stop"
+	case m.Unsent:
+		m.Todo, m.TodoLevel = "not sent, sign again", "stop"
 	case m.Open > 0:
 		m.Todo, m.TodoLevel = countWords(m.Open), "ask"
 	default:

@@ -100,7 +100,7 @@ func TestWorklistShowsWhatWentWrong(t *testing.T) {
 	w := clinictest.New(t)
 	for _, tc := range []struct{ class, code, todo, words string }{
 		{clinic.OutcomeUnknown, "timeout", "not known", "it is not known whether it was sent"},
-		{clinic.OutcomeFailed, "21614", "not delivered", "The number is not a mobile number."},
+		{clinic.OutcomeFailed, "21614", "not delivered", "The number is not a mobile number. Check the number with the patient, or call."},
 	} {
 		p := claimed(t, w, w.Approved(t, w.Patient, "sms"))
 		must(t, w.Clinic.DeliveryRecord(ctx, worker, p, "twilio", outcome(tc.class, tc.code)))

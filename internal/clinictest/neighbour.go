@@ -62,3 +62,19 @@ func (w *World) Reseal(t testing.TB, patient uuid.UUID, table, column string, ro
 	w.must(t, err)
 	return out
 }
+
+// Unseal opens a value as the clinic would, by whoever holds the keyset and the database.
+func (w *World) Unseal(t testing.TB, patient uuid.UUID, table, column string, row uuid.UUID) string {
+	t.Helper()
+	keys, err := seal.OpenKeyring(w.Keyset)
+	w.must(t, err)
+	var wrapped []byte
+	var sealed seal.Sealed
+	w.must(t, w.own(t).QueryRow(context.Background(), "SELECT wrapped FROM patient_keys WHERE patient_id = $1", patient).Scan(&wrapped))
+	w.must(t, w.own(t).QueryRow(context.Background(), "SELECT "+pgx.Identifier{column + "_sealed"}.Sanitize()+" FROM "+pgx.Identifier{table}.Sanitize()+" WHERE id = $1", row).Scan(&sealed))
+	key, err := keys.Unwrap(patient, wrapped)
+	w.must(t, err)
+	text, err := key.Open(sealed, seal.Place{Table: table, Column: column, Row: row})
+	w.must(t, err)
+	return text.Reveal()
+}

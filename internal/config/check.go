@@ -33,6 +33,9 @@ func (c *Config) checkStore() (bad Complaints) {
 	if c.MigrateDatabaseURL != c.DatabaseURL {
 		bad = append(bad, c.checkDatabase("MIGRATE_DATABASE_URL", c.MigrateDatabaseURL)...)
 	}
+	if c.DatabaseMaxConns < 2 || c.DatabaseMaxConns > 1000 {
+		bad = append(bad, "DATABASE_MAX_CONNS must be between 2 and 1000.")
+	}
 	redis, err := url.Parse(c.RedisURL.Reveal())
 	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, redis.Scheme) {
 		bad = append(bad, "REDIS_URL must be an address such as redis://localhost:6379/0.")
@@ -83,17 +86,7 @@ func (c *Config) checkWeb() (bad Complaints) {
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
 	bad = append(bad, c.checkEdge("ADDRESS_HEADER", c.AddressHeader)...)
 	bad = append(bad, c.checkEdge("COUNTRY_HEADER", c.CountryHeader)...)
-	if c.Access.Audience == "" {
-		bad = append(bad, "ACCESS_AUD must hold the audience tag of the Access application; without it anyone's token would do.")
-	}
-	if c.Access.Issuer == "" {
-		return append(bad, "ACCESS_ISSUER must be the address of the Access team, such as https://riverside.cloudflareaccess.com.")
-	}
-	issuer := c.checkOrigin("ACCESS_ISSUER", c.Access.Issuer)
-	if len(issuer) == 0 && c.Env.Guarded() && !strings.HasSuffix(c.Access.Issuer, ".cloudflareaccess.com") {
-		issuer = Complaints{fmt.Sprintf("ACCESS_ISSUER must end in .cloudflareaccess.com in %s.", c.Env)}
-	}
-	return append(bad, issuer...)
+	return append(bad, c.checkSignIn()...)
 }
 
 // checkEdge wants the name of a header, and somebody who may set it.
@@ -180,6 +173,31 @@ func (c *Config) checkCredential(name string, value Secret) Complaints {
 	return nil
 }
 
+// checkBlob looks at the place outside the database. A folder is lost with its machine, and often restored with it.
+func (c *Config) checkBlob() Complaints {
+	place, err := url.Parse(c.BlobURL)
+	switch {
+	case c.BlobURL == "" && c.Env.Guarded():
+		return Complaints{fmt.Sprintf("BLOB_URL must name a bucket outside the database, such as s3://riverside-countersign?region=us-west-2, in %s: without it a restored database sends again what it does not know of.", c.Env)}
+	case c.BlobURL == "":
+		return nil
+	case err != nil || place.User != nil || place.Scheme != "file" && place.Scheme != "s3":
+		return Complaints{"BLOB_URL must begin with s3:// (or file:/// on one machine), and holds no credentials."}
+	case place.Scheme == "file" && c.Env.Guarded():
+		return Complaints{fmt.Sprintf("BLOB_URL is a folder of this machine, which %s refuses; it must be a bucket.", c.Env)}
+	case place.Scheme == "file" && (place.Host != "" || !strings.HasPrefix(place.Path, "/") || place.Path == "/"):
+		return Complaints{"BLOB_URL must name a whole path with three slashes, such as file:///var/lib/countersign."}
+	case place.Scheme == "s3" && place.Host == "":
+		return Complaints{"BLOB_URL must name its bucket, such as s3://riverside-countersign?region=us-west-2."}
+	}
+	endpoint, err := url.Parse(place.Query().Get("endpoint"))
+	plain := place.Query().Get("disable_https") != "" || err != nil || endpoint.String() != "" && (endpoint.Scheme != "https" || isNear(endpoint.Hostname()))
+	if plain && c.Env.Guarded() {
+		return Complaints{fmt.Sprintf("BLOB_URL has an endpoint that is not https or is on this machine or its network; %s refuses it.", c.Env)}
+	}
+	return nil
+}
+
 // checkRunning looks at watching, stopping and waiting.
 func (c *Config) checkRunning() (bad Complaints) {
 	if c.SentryDSN != "" {
@@ -197,10 +215,13 @@ func (c *Config) checkRunning() (bad Complaints) {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		bad = append(bad, "LOG_LEVEL must be debug, info, warn or error.")
 	}
+	if c.WorkerConcurrency < 1 || c.WorkerConcurrency > 256 {
+		bad = append(bad, "WORKER_CONCURRENCY must be between 1 and 256.")
+	}
 	if c.ShutdownTimeout < time.Second || c.ShutdownTimeout > 10*time.Minute {
 		bad = append(bad, "SHUTDOWN_TIMEOUT must be between 1s and 10m.")
 	}
-	bad = append(bad, c.checkLimits()...)
+	bad = append(append(bad, c.checkBlob()...), c.checkLimits()...)
 	return append(bad, c.Times.check()...)
 }
 

@@ -39,6 +39,13 @@ func refuse(t *testing.T, faults map[string]fault) {
 	}
 }
 
+// staging is held to what production is held to.
+func staging(t *testing.T) map[string]string {
+	environ := production(t)
+	environ["APP_ENV"] = "staging"
+	return environ
+}
+
 func TestLoadRefusesEachFault(t *testing.T) {
 	t.Parallel()
 	refuse(t, map[string]fault{
@@ -47,6 +54,9 @@ func TestLoadRefusesEachFault(t *testing.T) {
 		"unknown stage":            {local, "APP_ENV", "prod", "local, dev, staging or production"},
 		"port not a number":        {local, "PORT", "eighty", "a whole number"},
 		"port out of range":        {local, "PORT", "70000", "between 1 and 65535"},
+		"no connections":           {local, "DATABASE_MAX_CONNS", "1", "between 2 and 1000"},
+		"no tasks":                 {local, "WORKER_CONCURRENCY", "0", "between 1 and 256"},
+		"too many tasks":           {local, "WORKER_CONCURRENCY", "257", "between 1 and 256"},
 		"shutdown not a time":      {local, "SHUTDOWN_TIMEOUT", "25", "a length of time"},
 		"shutdown too short":       {local, "SHUTDOWN_TIMEOUT", "10ms", "between 1s and 10m"},
 		"bad network":              {local, "TRUSTED_PROXIES", "10.0.0.0/8,edge", "a list of networks"},
@@ -58,6 +68,16 @@ func TestLoadRefusesEachFault(t *testing.T) {
 		"bad database":             {local, "DATABASE_URL", "postgres://a:pw-local-1@h:x/db", "understands"},
 		"bad queue address":        {local, "REDIS_URL", "localhost:6379", "redis://"},
 		"keyset not base64":        {local, "KEYSET", "{}", "base64"},
+		"no bucket":                {production, "BLOB_URL", "", "must name a bucket"},
+		"a folder, production":     {production, "BLOB_URL", "file:///var/lib/countersign", "production refuses"},
+		"a folder, staging":        {staging, "BLOB_URL", "file:///var/lib/countersign", "staging refuses"},
+		"a bucket over http":       {production, "BLOB_URL", "s3://b?disable_https=true", "production refuses"},
+		"a bucket near by":         {production, "BLOB_URL", "s3://b?endpoint=https://localhost:9000", "production refuses"},
+		"a bucket elsewhere":       {production, "BLOB_URL", "gs://b", "must begin with s3://"},
+		"a bucket with a key":      {local, "BLOB_URL", "s3://me:pw-local-1@b", "no credentials"},
+		"a bucket without a name":  {local, "BLOB_URL", "s3://", "must name its bucket"},
+		"half a folder":            {local, "BLOB_URL", "file://blob", "three slashes"},
+		"a fence that never looks": {local, "TIME_FENCE_EVERY", "0s", "longer than nothing"},
 		"issuer with a path":       {local, "ACCESS_ISSUER", "http://localhost:8090/team", "must not have a path"},
 		"issuer without a scheme":  {local, "ACCESS_ISSUER", "riverside.cloudflareaccess.com", "must be an address"},
 		"base with a query":        {local, "BASE_URL", "http://localhost:8080?x=1", "a query"},

@@ -37,15 +37,19 @@ type Config struct {
 	WorkerPort int    `env:"WORKER_PORT"` // where the worker answers health checks; 0: nowhere
 	BaseURL    string `env:"BASE_URL"`    // the public address, without a slash at the end; default http://localhost:PORT
 
-	DatabaseURL        Secret `env:"DATABASE_URL"`         // as the app's role
-	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"` // as the owner; default DatabaseURL
+	DatabaseURL        Secret `env:"DATABASE_URL"`                       // as the app's role
+	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"`               // as the owner; default DatabaseURL
+	DatabaseMaxConns   int    `env:"DATABASE_MAX_CONNS" envDefault:"16"` // the most connections of one process
 	RedisURL           Secret `env:"REDIS_URL"`
-	Keyset             Secret `env:"KEYSET"` // for seal.OpenKeyring
+	Keyset             Secret `env:"KEYSET"`   // for seal.OpenKeyring
+	BlobURL            string `env:"BLOB_URL"` // the place outside the database; empty: no restore fence
 
-	Access         Access         `envPrefix:"ACCESS_"`
-	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"` // whose forwarding and Access headers are believed
-	AddressHeader  string         `env:"ADDRESS_HEADER"`  // in which they tell the caller's address; empty: X-Forwarded-For
-	CountryHeader  string         `env:"COUNTRY_HEADER"`  // in which they tell the caller's country; empty: nowhere
+	Access         Access         `envPrefix:"ACCESS_"` // people sign in through one of the two
+	OIDC           OIDC           `envPrefix:"OIDC_"`
+	SignFresh      time.Duration  `env:"SIGN_FRESH" envDefault:"4h"` // who signs must have signed in within it
+	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"`            // whose forwarding and Access headers are believed
+	AddressHeader  string         `env:"ADDRESS_HEADER"`             // in which they tell the caller's address; empty: X-Forwarded-For
+	CountryHeader  string         `env:"COUNTRY_HEADER"`             // in which they tell the caller's country; empty: nowhere
 
 	SendGrid SendGrid `envPrefix:"SENDGRID_"`
 	Mail     Mail     `envPrefix:"MAIL_"`
@@ -58,8 +62,9 @@ type Config struct {
 	MetricsToken Secret `env:"METRICS_TOKEN"` // empty: /metrics answers 404
 	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
 
-	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"` // how long draining may take
-	Times           Times         `envPrefix:"TIME_"`
+	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"16"` // tasks at once of one worker
+	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long draining may take
+	Times             Times         `envPrefix:"TIME_"`
 }
 
 // Access is the Cloudflare Access application that people sign in through.
@@ -68,11 +73,27 @@ type Access struct {
 	Audience string `env:"AUD"`    // must be in the aud claim
 }
 
+// OIDC is the client of an OpenID provider that people sign in through.
+type OIDC struct {
+	Issuer       string `env:"ISSUER"` // exactly the iss claim
+	ClientID     string `env:"CLIENT_ID"`
+	ClientSecret Secret `env:"CLIENT_SECRET"`
+}
+
+// Issuer is who vouches for the people who sign in, whichever way.
+func (c *Config) Issuer() string {
+	if c.OIDC.Issuer != "" {
+		return c.OIDC.Issuer
+	}
+	return c.Access.Issuer
+}
+
 // SendGrid is the account that e-mail goes out of.
 type SendGrid struct {
 	BaseURL    string `env:"BASE_URL" envDefault:"https://api.sendgrid.com"`
 	APIKey     Secret `env:"API_KEY"`
 	WebhookKey string `env:"WEBHOOK_KEY"` // base64 of an ECDSA public key in DER
+	Activity   bool   `env:"ACTIVITY"`    // the account has the Email Activity API, so what is unknown can be looked up
 }
 
 // Mail is who e-mail comes from.
@@ -117,6 +138,10 @@ type Times struct {
 	NudgeTimeout    time.Duration `env:"NUDGE_TIMEOUT" envDefault:"300ms"`  // the best-effort enqueue after a commit
 	ReconcileEvery  time.Duration `env:"RECONCILE_EVERY" envDefault:"15s"`  // between two looks for expired leases, and at what is unknown
 	LookupGrace     time.Duration `env:"LOOKUP_GRACE" envDefault:"15m"`     // how long evidence may take before a person is asked
+	LookupAgain     time.Duration `env:"LOOKUP_AGAIN" envDefault:"5m"`      // between two look-ups of what needs a person
+	LookupUntil     time.Duration `env:"LOOKUP_UNTIL" envDefault:"24h"`     // how long what needs a person is looked up
+	BreakerPause    time.Duration `env:"BREAKER_PAUSE" envDefault:"30s"`    // how long a channel that failed is left alone before one notice tries it
+	FenceEvery      time.Duration `env:"FENCE_EVERY" envDefault:"10s"`      // between two beats of the installation: how much a restored database may lose unnoticed
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

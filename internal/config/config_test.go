@@ -73,6 +73,7 @@ func production(t *testing.T) map[string]string {
 		"OPENAI_API_KEY":       "sk-live-key",
 		"SENTRY_DSN":           "https://abc@o1.ingest.sentry.io/1",
 		"METRICS_TOKEN":        "0123456789abcdef",
+		"BLOB_URL":             "s3://riverside-countersign?region=us-west-2",
 	}
 }
 
@@ -121,10 +122,13 @@ func TestLoadFillsInDefaults(t *testing.T) {
 		"openai":      {c.OpenAI.BaseURL, "https://api.openai.com/v1"},
 		"model":       {c.OpenAI.Model, "gpt-4.1-mini-2025-04-14"},
 		"level":       {c.LogLevel, "info"},
+		"connections": {c.DatabaseMaxConns, 16},
+		"tasks":       {c.WorkerConcurrency, 16},
 		"shutdown":    {c.ShutdownTimeout, 25 * time.Second},
 		"lease":       {c.Times.Lease, 90 * time.Second},
 		"draft lease": {c.Times.DraftLease, 2 * time.Minute},
 		"nudge":       {c.Times.NudgeTimeout, 300 * time.Millisecond},
+		"fresh":       {c.SignFresh, 4 * time.Hour},
 		"secret":      {c.SendGrid.APIKey.Reveal(), "SG.sandbox"},
 	} {
 		if pair[0] != pair[1] {
@@ -219,11 +223,12 @@ func TestSecretsFromFiles(t *testing.T) {
 // without being written here.
 func TestEveryVariable(t *testing.T) {
 	t.Parallel()
-	want := strings.Fields(`APP_ENV HOST PORT WORKER_PORT BASE_URL DATABASE_URL MIGRATE_DATABASE_URL REDIS_URL KEYSET ACCESS_ISSUER ACCESS_AUD
-		TRUSTED_PROXIES ADDRESS_HEADER COUNTRY_HEADER SENDGRID_BASE_URL SENDGRID_API_KEY SENDGRID_WEBHOOK_KEY MAIL_FROM MAIL_FROM_NAME TWILIO_BASE_URL
+	want := strings.Fields(`APP_ENV HOST PORT WORKER_PORT BASE_URL DATABASE_URL MIGRATE_DATABASE_URL DATABASE_MAX_CONNS REDIS_URL KEYSET BLOB_URL ACCESS_ISSUER ACCESS_AUD
+		OIDC_ISSUER OIDC_CLIENT_ID OIDC_CLIENT_SECRET SIGN_FRESH TRUSTED_PROXIES ADDRESS_HEADER COUNTRY_HEADER SENDGRID_BASE_URL SENDGRID_API_KEY SENDGRID_WEBHOOK_KEY SENDGRID_ACTIVITY MAIL_FROM MAIL_FROM_NAME TWILIO_BASE_URL
 		TWILIO_ACCOUNT_SID TWILIO_AUTH_TOKEN TWILIO_AUTH_TOKEN_PREVIOUS TWILIO_FROM OPENAI_BASE_URL OPENAI_API_KEY OPENAI_MODEL
-		LIMIT_ADDRESS LIMIT_PERSON LIMIT_SIGN_IN LIMIT_UNVERIFIED SENTRY_DSN METRICS_TOKEN LOG_LEVEL SHUTDOWN_TIMEOUT TIME_LEASE TIME_PROVIDER_TIMEOUT TIME_START_WINDOW TIME_REENQUEUE
-		TIME_RELAY_EVERY TIME_NUDGE_TIMEOUT TIME_RECONCILE_EVERY TIME_LOOKUP_GRACE TIME_DRAFT_LEASE`)
+		LIMIT_ADDRESS LIMIT_PERSON LIMIT_SIGN_IN LIMIT_UNVERIFIED SENTRY_DSN METRICS_TOKEN LOG_LEVEL WORKER_CONCURRENCY SHUTDOWN_TIMEOUT TIME_LEASE TIME_PROVIDER_TIMEOUT TIME_START_WINDOW TIME_REENQUEUE
+		TIME_RELAY_EVERY TIME_NUDGE_TIMEOUT TIME_RECONCILE_EVERY TIME_LOOKUP_GRACE TIME_LOOKUP_AGAIN TIME_LOOKUP_UNTIL TIME_BREAKER_PAUSE
+		TIME_FENCE_EVERY TIME_DRAFT_LEASE`)
 	var got []string
 	fields := map[string]int{}
 	eachSetting(reflect.ValueOf(Config{}), "", func(name string, field reflect.StructField, _ reflect.Value) {

@@ -67,7 +67,7 @@ func (q *Queries) AuditAppend(ctx context.Context, arg AuditAppendParams) error 
 }
 
 const auditOfMessage = `-- name: AuditOfMessage :many
-SELECT e.at, e.deed, coalesce(s.name, '')::text AS actor_name FROM audit_events e
+SELECT e.at, e.deed, e.detail, coalesce(s.name, '')::text AS actor_name FROM audit_events e
 LEFT JOIN staff s ON s.id = e.actor_id AND s.clinic_id = e.clinic_id
 WHERE e.clinic_id = $1 AND e.subject_id = $2 AND e.outcome = 'done' AND e.deed = ANY($3::text[]) ORDER BY e.at, e.id
 `
@@ -81,6 +81,7 @@ type AuditOfMessageParams struct {
 type AuditOfMessageRow struct {
 	At        time.Time
 	Deed      string
+	Detail    []byte
 	ActorName string
 }
 
@@ -93,7 +94,12 @@ func (q *Queries) AuditOfMessage(ctx context.Context, arg AuditOfMessageParams) 
 	items := []AuditOfMessageRow{}
 	for rows.Next() {
 		var i AuditOfMessageRow
-		if err := rows.Scan(&i.At, &i.Deed, &i.ActorName); err != nil {
+		if err := rows.Scan(
+			&i.At,
+			&i.Deed,
+			&i.Detail,
+			&i.ActorName,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -65,14 +65,17 @@ const deliveriesDue = `-- name: DeliveriesDue :many
 UPDATE deliveries SET dispatch = dispatch + 1, enqueued_at = $1
 WHERE (id, clinic_id) IN (
     SELECT d.id, d.clinic_id FROM deliveries d
+    JOIN breakers b ON b.channel = d.channel AND (b.state = 'closed' OR b.retry_at <= $1)
     WHERE d.state = 'queued' AND d.next_attempt_at <= $1 AND (d.enqueued_at IS NULL OR d.enqueued_at < $2)
-    ORDER BY d.priority DESC, d.next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+      AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $3)
+    ORDER BY d.priority DESC, d.next_attempt_at LIMIT $4 FOR UPDATE OF d SKIP LOCKED)
 RETURNING id, dispatch, priority
 `
 
 type DeliveriesDueParams struct {
 	At             *time.Time
 	EnqueuedBefore *time.Time
+	Generation     int64
 	RowLimit       int32
 }
 
@@ -83,7 +86,12 @@ type DeliveriesDueRow struct {
 }
 
 func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([]DeliveriesDueRow, error) {
-	rows, err := q.db.Query(ctx, deliveriesDue, arg.At, arg.EnqueuedBefore, arg.RowLimit)
+	rows, err := q.db.Query(ctx, deliveriesDue,
+		arg.At,
+		arg.EnqueuedBefore,
+		arg.Generation,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +111,7 @@ func (q *Queries) DeliveriesDue(ctx context.Context, arg DeliveriesDueParams) ([
 }
 
 const deliveriesExpiredLease = `-- name: DeliveriesExpiredLease :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE state = 'sending' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
 `
 
 type DeliveriesExpiredLeaseParams struct {
@@ -150,6 +158,139 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveriesLate = `-- name: DeliveriesLate :many
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded FROM deliveries d WHERE d.state = 'queued' AND d.next_attempt_at <= $1 AND d.not_after <= $1
+  AND EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $2)
+ORDER BY d.priority DESC, d.next_attempt_at LIMIT $3
+`
+
+type DeliveriesLateParams struct {
+	At         time.Time
+	Generation int64
+	RowLimit   int32
+}
+
+func (q *Queries) DeliveriesLate(ctx context.Context, arg DeliveriesLateParams) ([]Delivery, error) {
+	rows, err := q.db.Query(ctx, deliveriesLate, arg.At, arg.Generation, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Delivery{}
+	for rows.Next() {
+		var i Delivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.ClinicID,
+			&i.PatientID,
+			&i.MessageID,
+			&i.MessageVersion,
+			&i.Kind,
+			&i.Round,
+			&i.Channel,
+			&i.ContactID,
+			&i.Priority,
+			&i.RecipientSealed,
+			&i.RecipientIndex,
+			&i.BodySealed,
+			&i.Mac,
+			&i.State,
+			&i.Attempt,
+			&i.Rev,
+			&i.LeaseUntil,
+			&i.NextAttemptAt,
+			&i.NotAfter,
+			&i.EnqueuedAt,
+			&i.Dispatch,
+			&i.Provider,
+			&i.ProviderID,
+			&i.ErrorClass,
+			&i.MarkedSentBy,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveriesLock = `-- name: DeliveriesLock :many
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE (id, clinic_id) IN (
+    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY($1::uuid[])
+    UNION
+    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = $2 AND b.provider_id = ANY($3::text[]) AND b.provider_id <> '')
+ORDER BY id FOR UPDATE
+`
+
+type DeliveriesLockParams struct {
+	Ids         []uuid.UUID
+	Provider    string
+	ProviderIds []string
+}
+
+// In one order, so that posts about the same deliveries never wait for each other in a ring.
+func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) ([]Delivery, error) {
+	rows, err := q.db.Query(ctx, deliveriesLock, arg.Ids, arg.Provider, arg.ProviderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Delivery{}
+	for rows.Next() {
+		var i Delivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.ClinicID,
+			&i.PatientID,
+			&i.MessageID,
+			&i.MessageVersion,
+			&i.Kind,
+			&i.Round,
+			&i.Channel,
+			&i.ContactID,
+			&i.Priority,
+			&i.RecipientSealed,
+			&i.RecipientIndex,
+			&i.BodySealed,
+			&i.Mac,
+			&i.State,
+			&i.Attempt,
+			&i.Rev,
+			&i.LeaseUntil,
+			&i.NextAttemptAt,
+			&i.NotAfter,
+			&i.EnqueuedAt,
+			&i.Dispatch,
+			&i.Provider,
+			&i.ProviderID,
+			&i.ErrorClass,
+			&i.MarkedSentBy,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -162,7 +303,7 @@ func (q *Queries) DeliveriesExpiredLease(ctx context.Context, arg DeliveriesExpi
 }
 
 const deliveriesOfMessage = `-- name: DeliveriesOfMessage :many
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE message_id = $1 AND clinic_id = $2 ORDER BY created_at, round
 `
 
 type DeliveriesOfMessageParams struct {
@@ -209,6 +350,8 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Resends,
+			&i.AskedSince,
+			&i.Superseded,
 		); err != nil {
 			return nil, err
 		}
@@ -227,10 +370,11 @@ WITH asked AS (
         SELECT d.id, d.clinic_id FROM deliveries d
         WHERE d.state = 'unknown' AND (d.lease_until IS NULL OR d.lease_until <= $2)
         ORDER BY d.lease_until NULLS FIRST, d.updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-    RETURNING id, clinic_id, patient_id, channel, attempt, recipient_sealed, body_sealed)
-SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.recipient_sealed, a.body_sealed, k.wrapped, t.started_at, t.finished_at FROM asked a
+    RETURNING id, clinic_id, patient_id, channel, attempt, asked_since, recipient_sealed, body_sealed)
+SELECT a.id, a.clinic_id, a.patient_id, a.channel, a.attempt, a.asked_since, a.recipient_sealed, a.body_sealed, k.wrapped, f.started_at, t.finished_at FROM asked a
 JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
-JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
+LEFT JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1
 `
 
 type DeliveriesUnknownParams struct {
@@ -245,10 +389,11 @@ type DeliveriesUnknownRow struct {
 	PatientID       uuid.UUID
 	Channel         string
 	Attempt         int32
+	AskedSince      *time.Time
 	RecipientSealed seal.Sealed
 	BodySealed      seal.Sealed
 	Wrapped         []byte
-	StartedAt       time.Time
+	StartedAt       *time.Time
 	FinishedAt      *time.Time
 }
 
@@ -267,6 +412,7 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 			&i.PatientID,
 			&i.Channel,
 			&i.Attempt,
+			&i.AskedSince,
 			&i.RecipientSealed,
 			&i.BodySealed,
 			&i.Wrapped,
@@ -283,10 +429,9 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 	return items, nil
 }
 
-const deliveryClaim = `-- name: DeliveryClaim :one
+const deliveryClaim = `-- name: DeliveryClaim :exec
 UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = $1, updated_at = $2
-WHERE id = $3 AND clinic_id = $4 AND state = 'queued' AND next_attempt_at <= $2
-RETURNING id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends
+WHERE id = $3 AND clinic_id = $4 AND rev = $5
 `
 
 type DeliveryClaimParams struct {
@@ -294,114 +439,18 @@ type DeliveryClaimParams struct {
 	At         time.Time
 	ID         uuid.UUID
 	ClinicID   uuid.UUID
+	Rev        int32
 }
 
-func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) (Delivery, error) {
-	row := q.db.QueryRow(ctx, deliveryClaim,
+func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) error {
+	_, err := q.db.Exec(ctx, deliveryClaim,
 		arg.LeaseUntil,
 		arg.At,
 		arg.ID,
 		arg.ClinicID,
+		arg.Rev,
 	)
-	var i Delivery
-	err := row.Scan(
-		&i.ID,
-		&i.ClinicID,
-		&i.PatientID,
-		&i.MessageID,
-		&i.MessageVersion,
-		&i.Kind,
-		&i.Round,
-		&i.Channel,
-		&i.ContactID,
-		&i.Priority,
-		&i.RecipientSealed,
-		&i.RecipientIndex,
-		&i.BodySealed,
-		&i.Mac,
-		&i.State,
-		&i.Attempt,
-		&i.Rev,
-		&i.LeaseUntil,
-		&i.NextAttemptAt,
-		&i.NotAfter,
-		&i.EnqueuedAt,
-		&i.Dispatch,
-		&i.Provider,
-		&i.ProviderID,
-		&i.ErrorClass,
-		&i.MarkedSentBy,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.Resends,
-	)
-	return i, err
-}
-
-const deliveryContext = `-- name: DeliveryContext :one
-SELECT d.channel, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
-       m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
-       coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
-       coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
-        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed
-FROM deliveries d
-JOIN clinics cl ON cl.id = d.clinic_id
-JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
-LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
-LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
-LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = $1 AND d.clinic_id = $2
-`
-
-type DeliveryContextParams struct {
-	ID       uuid.UUID
-	ClinicID uuid.UUID
-}
-
-type DeliveryContextRow struct {
-	Channel        string
-	NoticeName     string
-	Wrapped        []byte
-	MessageStatus  string
-	MessageVersion int32
-	FinalSealed    seal.Sealed
-	FinalEvidence  []byte
-	FinalMac       []byte
-	SignerID       *uuid.UUID
-	SignerName     *string
-	SignerRole     *string
-	SignedAt       *time.Time
-	ContactIndex   []byte
-	ContactGone    bool
-	Consent        string
-	PageID         *uuid.UUID
-	TokenSealed    seal.Sealed
-}
-
-func (q *Queries) DeliveryContext(ctx context.Context, arg DeliveryContextParams) (DeliveryContextRow, error) {
-	row := q.db.QueryRow(ctx, deliveryContext, arg.ID, arg.ClinicID)
-	var i DeliveryContextRow
-	err := row.Scan(
-		&i.Channel,
-		&i.NoticeName,
-		&i.Wrapped,
-		&i.MessageStatus,
-		&i.MessageVersion,
-		&i.FinalSealed,
-		&i.FinalEvidence,
-		&i.FinalMac,
-		&i.SignerID,
-		&i.SignerName,
-		&i.SignerRole,
-		&i.SignedAt,
-		&i.ContactIndex,
-		&i.ContactGone,
-		&i.Consent,
-		&i.PageID,
-		&i.TokenSealed,
-	)
-	return i, err
+	return err
 }
 
 const deliveryCreate = `-- name: DeliveryCreate :exec
@@ -454,8 +503,24 @@ func (q *Queries) DeliveryCreate(ctx context.Context, arg DeliveryCreateParams) 
 	return err
 }
 
+const deliveryHold = `-- name: DeliveryHold :exec
+UPDATE deliveries SET enqueued_at = NULL WHERE id = $1 AND clinic_id = $2 AND rev = $3
+`
+
+type DeliveryHoldParams struct {
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+	Rev      int32
+}
+
+// Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
+func (q *Queries) DeliveryHold(ctx context.Context, arg DeliveryHoldParams) error {
+	_, err := q.db.Exec(ctx, deliveryHold, arg.ID, arg.ClinicID, arg.Rev)
+	return err
+}
+
 const deliveryLock = `-- name: DeliveryLock :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, error) {
@@ -491,58 +556,72 @@ func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, err
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
 
-const deliveryLockByProviderID = `-- name: DeliveryLockByProviderID :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE provider = $1 AND provider_id = $2 FOR UPDATE
+const deliveryLockFor = `-- name: DeliveryLockFor :one
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = $1::text
+    AND e.provider_id = $2::text AND e.provider_id <> '') AS early
+FROM deliveries d WHERE d.id = $3 FOR UPDATE OF d
 `
 
-type DeliveryLockByProviderIDParams struct {
+type DeliveryLockForParams struct {
 	Provider   string
 	ProviderID string
+	ID         uuid.UUID
 }
 
-func (q *Queries) DeliveryLockByProviderID(ctx context.Context, arg DeliveryLockByProviderIDParams) (Delivery, error) {
-	row := q.db.QueryRow(ctx, deliveryLockByProviderID, arg.Provider, arg.ProviderID)
-	var i Delivery
+type DeliveryLockForRow struct {
+	Delivery Delivery
+	Early    bool
+}
+
+// early: reports under the provider's id are there already.
+func (q *Queries) DeliveryLockFor(ctx context.Context, arg DeliveryLockForParams) (DeliveryLockForRow, error) {
+	row := q.db.QueryRow(ctx, deliveryLockFor, arg.Provider, arg.ProviderID, arg.ID)
+	var i DeliveryLockForRow
 	err := row.Scan(
-		&i.ID,
-		&i.ClinicID,
-		&i.PatientID,
-		&i.MessageID,
-		&i.MessageVersion,
-		&i.Kind,
-		&i.Round,
-		&i.Channel,
-		&i.ContactID,
-		&i.Priority,
-		&i.RecipientSealed,
-		&i.RecipientIndex,
-		&i.BodySealed,
-		&i.Mac,
-		&i.State,
-		&i.Attempt,
-		&i.Rev,
-		&i.LeaseUntil,
-		&i.NextAttemptAt,
-		&i.NotAfter,
-		&i.EnqueuedAt,
-		&i.Dispatch,
-		&i.Provider,
-		&i.ProviderID,
-		&i.ErrorClass,
-		&i.MarkedSentBy,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.Resends,
+		&i.Delivery.ID,
+		&i.Delivery.ClinicID,
+		&i.Delivery.PatientID,
+		&i.Delivery.MessageID,
+		&i.Delivery.MessageVersion,
+		&i.Delivery.Kind,
+		&i.Delivery.Round,
+		&i.Delivery.Channel,
+		&i.Delivery.ContactID,
+		&i.Delivery.Priority,
+		&i.Delivery.RecipientSealed,
+		&i.Delivery.RecipientIndex,
+		&i.Delivery.BodySealed,
+		&i.Delivery.Mac,
+		&i.Delivery.State,
+		&i.Delivery.Attempt,
+		&i.Delivery.Rev,
+		&i.Delivery.LeaseUntil,
+		&i.Delivery.NextAttemptAt,
+		&i.Delivery.NotAfter,
+		&i.Delivery.EnqueuedAt,
+		&i.Delivery.Dispatch,
+		&i.Delivery.Provider,
+		&i.Delivery.ProviderID,
+		&i.Delivery.ErrorClass,
+		&i.Delivery.MarkedSentBy,
+		&i.Delivery.CreatedAt,
+		&i.Delivery.UpdatedAt,
+		&i.Delivery.Resends,
+		&i.Delivery.AskedSince,
+		&i.Delivery.Superseded,
+		&i.Early,
 	)
 	return i, err
 }
 
 const deliveryLockIn = `-- name: DeliveryLockIn :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE id = $1 AND clinic_id = $2 FOR UPDATE
 `
 
 type DeliveryLockInParams struct {
@@ -583,6 +662,8 @@ func (q *Queries) DeliveryLockIn(ctx context.Context, arg DeliveryLockInParams) 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
@@ -603,7 +684,7 @@ func (q *Queries) DeliveryMessage(ctx context.Context, arg DeliveryMessageParams
 	return message_id, err
 }
 
-const deliveryMove = `-- name: DeliveryMove :execrows
+const deliveryMove = `-- name: DeliveryMove :exec
 UPDATE deliveries SET state = $1, rev = rev + 1, lease_until = NULL, next_attempt_at = $2, enqueued_at = $3,
     provider = $4, provider_id = $5, error_class = $6, resends = $7, marked_sent_by = $8, updated_at = $9
 WHERE id = $10 AND clinic_id = $11 AND rev = $12
@@ -624,8 +705,8 @@ type DeliveryMoveParams struct {
 	Rev           int32
 }
 
-func (q *Queries) DeliveryMove(ctx context.Context, arg DeliveryMoveParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deliveryMove,
+func (q *Queries) DeliveryMove(ctx context.Context, arg DeliveryMoveParams) error {
+	_, err := q.db.Exec(ctx, deliveryMove,
 		arg.State,
 		arg.NextAttemptAt,
 		arg.EnqueuedAt,
@@ -639,10 +720,7 @@ func (q *Queries) DeliveryMove(ctx context.Context, arg DeliveryMoveParams) (int
 		arg.ClinicID,
 		arg.Rev,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
 const deliveryNote = `-- name: DeliveryNote :exec
@@ -671,7 +749,7 @@ func (q *Queries) DeliveryNote(ctx context.Context, arg DeliveryNoteParams) erro
 }
 
 const deliveryOfMessage = `-- name: DeliveryOfMessage :one
-SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
+SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE
 `
 
 type DeliveryOfMessageParams struct {
@@ -712,6 +790,8 @@ func (q *Queries) DeliveryOfMessage(ctx context.Context, arg DeliveryOfMessagePa
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Resends,
+		&i.AskedSince,
+		&i.Superseded,
 	)
 	return i, err
 }
@@ -782,42 +862,110 @@ func (q *Queries) DeliverySteps(ctx context.Context, arg DeliveryStepsParams) ([
 	return items, nil
 }
 
-const eventAppend = `-- name: EventAppend :execrows
-INSERT INTO delivery_events (id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (provider, event_key) DO NOTHING
+const deliveryTake = `-- name: DeliveryTake :one
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+       m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
+       coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
+       coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
+        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
+       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures,
+       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $1)::bool AS may_send
+FROM deliveries d
+JOIN breakers br ON br.channel = d.channel
+JOIN clinics cl ON cl.id = d.clinic_id
+JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
+LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
+LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
+LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
+WHERE d.id = $2 FOR UPDATE OF d SKIP LOCKED
 `
 
-type EventAppendParams struct {
+type DeliveryTakeParams struct {
+	Generation int64
 	ID         uuid.UUID
-	ClinicID   *uuid.UUID
-	DeliveryID *uuid.UUID
-	Provider   string
-	EventKey   string
-	ProviderID string
-	State      string
-	Code       string
-	HappenedAt time.Time
-	ReceivedAt time.Time
 }
 
-func (q *Queries) EventAppend(ctx context.Context, arg EventAppendParams) (int64, error) {
-	result, err := q.db.Exec(ctx, eventAppend,
-		arg.ID,
-		arg.ClinicID,
-		arg.DeliveryID,
-		arg.Provider,
-		arg.EventKey,
-		arg.ProviderID,
-		arg.State,
-		arg.Code,
-		arg.HappenedAt,
-		arg.ReceivedAt,
+type DeliveryTakeRow struct {
+	Delivery       Delivery
+	NoticeName     string
+	Wrapped        []byte
+	MessageStatus  string
+	MessageVersion int32
+	FinalSealed    seal.Sealed
+	FinalEvidence  []byte
+	FinalMac       []byte
+	SignerID       *uuid.UUID
+	SignerName     *string
+	SignerRole     *string
+	SignedAt       *time.Time
+	ContactIndex   []byte
+	ContactGone    bool
+	Consent        string
+	PageID         *uuid.UUID
+	TokenSealed    seal.Sealed
+	Breaker        string
+	Failures       int32
+	MaySend        bool
+}
+
+// All that a claim looks at, in one look. Whoever holds the row at the moment is ahead of us: there is nothing to take.
+// By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
+func (q *Queries) DeliveryTake(ctx context.Context, arg DeliveryTakeParams) (DeliveryTakeRow, error) {
+	row := q.db.QueryRow(ctx, deliveryTake, arg.Generation, arg.ID)
+	var i DeliveryTakeRow
+	err := row.Scan(
+		&i.Delivery.ID,
+		&i.Delivery.ClinicID,
+		&i.Delivery.PatientID,
+		&i.Delivery.MessageID,
+		&i.Delivery.MessageVersion,
+		&i.Delivery.Kind,
+		&i.Delivery.Round,
+		&i.Delivery.Channel,
+		&i.Delivery.ContactID,
+		&i.Delivery.Priority,
+		&i.Delivery.RecipientSealed,
+		&i.Delivery.RecipientIndex,
+		&i.Delivery.BodySealed,
+		&i.Delivery.Mac,
+		&i.Delivery.State,
+		&i.Delivery.Attempt,
+		&i.Delivery.Rev,
+		&i.Delivery.LeaseUntil,
+		&i.Delivery.NextAttemptAt,
+		&i.Delivery.NotAfter,
+		&i.Delivery.EnqueuedAt,
+		&i.Delivery.Dispatch,
+		&i.Delivery.Provider,
+		&i.Delivery.ProviderID,
+		&i.Delivery.ErrorClass,
+		&i.Delivery.MarkedSentBy,
+		&i.Delivery.CreatedAt,
+		&i.Delivery.UpdatedAt,
+		&i.Delivery.Resends,
+		&i.Delivery.AskedSince,
+		&i.Delivery.Superseded,
+		&i.NoticeName,
+		&i.Wrapped,
+		&i.MessageStatus,
+		&i.MessageVersion,
+		&i.FinalSealed,
+		&i.FinalEvidence,
+		&i.FinalMac,
+		&i.SignerID,
+		&i.SignerName,
+		&i.SignerRole,
+		&i.SignedAt,
+		&i.ContactIndex,
+		&i.ContactGone,
+		&i.Consent,
+		&i.PageID,
+		&i.TokenSealed,
+		&i.Breaker,
+		&i.Failures,
+		&i.MaySend,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return i, err
 }
 
 const eventMatch = `-- name: EventMatch :exec
@@ -833,6 +981,59 @@ type EventMatchParams struct {
 func (q *Queries) EventMatch(ctx context.Context, arg EventMatchParams) error {
 	_, err := q.db.Exec(ctx, eventMatch, arg.ClinicID, arg.DeliveryID, arg.ID)
 	return err
+}
+
+const eventsAppend = `-- name: EventsAppend :many
+INSERT INTO delivery_events (id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at)
+SELECT unnest($1::uuid[]), nullif(unnest($2::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),
+       nullif(unnest($3::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid), $4, unnest($5::text[]),
+       unnest($6::text[]), unnest($7::text[]), unnest($8::text[]), unnest($9::timestamptz[]), $10
+ON CONFLICT (provider, event_key) DO NOTHING RETURNING id
+`
+
+type EventsAppendParams struct {
+	Ids         []uuid.UUID
+	ClinicIds   []uuid.UUID
+	DeliveryIds []uuid.UUID
+	Provider    string
+	EventKeys   []string
+	ProviderIds []string
+	States      []string
+	Codes       []string
+	HappenedAts []time.Time
+	ReceivedAt  time.Time
+}
+
+// The ids of those that are new.
+func (q *Queries) EventsAppend(ctx context.Context, arg EventsAppendParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, eventsAppend,
+		arg.Ids,
+		arg.ClinicIds,
+		arg.DeliveryIds,
+		arg.Provider,
+		arg.EventKeys,
+		arg.ProviderIds,
+		arg.States,
+		arg.Codes,
+		arg.HappenedAts,
+		arg.ReceivedAt,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const eventsMatchable = `-- name: EventsMatchable :many
@@ -875,16 +1076,16 @@ func (q *Queries) EventsMatchable(ctx context.Context, rowLimit int32) ([]Events
 }
 
 const eventsUnmatched = `-- name: EventsUnmatched :many
-SELECT id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at FROM delivery_events WHERE clinic_id IS NULL AND provider = $1 AND provider_id = $2 AND provider_id <> '' ORDER BY happened_at
+SELECT id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at FROM delivery_events WHERE clinic_id IS NULL AND provider = $1 AND provider_id = ANY($2::text[]) AND provider_id <> '' ORDER BY happened_at
 `
 
 type EventsUnmatchedParams struct {
-	Provider   string
-	ProviderID string
+	Provider    string
+	ProviderIds []string
 }
 
 func (q *Queries) EventsUnmatched(ctx context.Context, arg EventsUnmatchedParams) ([]DeliveryEvent, error) {
-	rows, err := q.db.Query(ctx, eventsUnmatched, arg.Provider, arg.ProviderID)
+	rows, err := q.db.Query(ctx, eventsUnmatched, arg.Provider, arg.ProviderIds)
 	if err != nil {
 		return nil, err
 	}

@@ -121,9 +121,9 @@ func (q *Queries) BriefsOfMessage(ctx context.Context, arg BriefsOfMessageParams
 }
 
 const messageBriefed = `-- name: MessageBriefed :execrows
-UPDATE messages SET doctor_id = $1, kind = $2, priority = $3, channel = $4, red_flag = $5, due_at = $6,
-    version = version + 1, updated_at = $7, changed_by = $8
-WHERE id = $9 AND clinic_id = $10 AND version = $11 AND status IN ('drafting', 'draft_ready', 'returned')
+UPDATE messages SET doctor_id = $1, kind = $2, priority = $3, channel = $4, red_flag = $5, due_at = $6, send_at = $7,
+    version = version + 1, updated_at = $8, changed_by = $9
+WHERE id = $10 AND clinic_id = $11 AND version = $12 AND status IN ('drafting', 'draft_ready', 'returned')
 `
 
 type MessageBriefedParams struct {
@@ -133,6 +133,7 @@ type MessageBriefedParams struct {
 	Channel   string
 	RedFlag   bool
 	DueAt     time.Time
+	SendAt    *time.Time
 	At        time.Time
 	ChangedBy *uuid.UUID
 	ID        uuid.UUID
@@ -148,6 +149,7 @@ func (q *Queries) MessageBriefed(ctx context.Context, arg MessageBriefedParams) 
 		arg.Channel,
 		arg.RedFlag,
 		arg.DueAt,
+		arg.SendAt,
 		arg.At,
 		arg.ChangedBy,
 		arg.ID,
@@ -161,8 +163,8 @@ func (q *Queries) MessageBriefed(ctx context.Context, arg MessageBriefedParams) 
 }
 
 const messageCreate = `-- name: MessageCreate :exec
-INSERT INTO messages (id, clinic_id, patient_id, doctor_id, author_id, status, kind, priority, channel, red_flag, due_at, changed_by, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, 'drafting', $6, $7, $8, $9, $10, $5, $11, $11)
+INSERT INTO messages (id, clinic_id, patient_id, doctor_id, author_id, status, kind, priority, channel, red_flag, due_at, send_at, changed_by, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, 'drafting', $6, $7, $8, $9, $10, $11, $5, $12, $12)
 `
 
 type MessageCreateParams struct {
@@ -176,6 +178,7 @@ type MessageCreateParams struct {
 	Channel   string
 	RedFlag   bool
 	DueAt     time.Time
+	SendAt    *time.Time
 	CreatedAt time.Time
 }
 
@@ -191,6 +194,7 @@ func (q *Queries) MessageCreate(ctx context.Context, arg MessageCreateParams) er
 		arg.Channel,
 		arg.RedFlag,
 		arg.DueAt,
+		arg.SendAt,
 		arg.CreatedAt,
 	)
 	return err
@@ -245,7 +249,7 @@ func (q *Queries) MessageFindings(ctx context.Context, arg MessageFindingsParams
 }
 
 const messageGet = `-- name: MessageGet :one
-SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, k.wrapped, d.name AS doctor_name, a.name AS author_name,
+SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, m.unsent_code, k.wrapped, d.name AS doctor_name, a.name AS author_name,
        cl.name AS clinic_name, cl.phone AS clinic_phone, cl.emergency_line, cl.undo_seconds, cl.time_zone AS clinic_zone
 FROM messages m
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
@@ -288,6 +292,7 @@ type MessageGetRow struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	UnsentCode    string
 	Wrapped       []byte
 	DoctorName    string
 	AuthorName    string
@@ -327,6 +332,7 @@ func (q *Queries) MessageGet(ctx context.Context, arg MessageGetParams) (Message
 		&i.ChangedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.UnsentCode,
 		&i.Wrapped,
 		&i.DoctorName,
 		&i.AuthorName,
@@ -340,7 +346,7 @@ func (q *Queries) MessageGet(ctx context.Context, arg MessageGetParams) (Message
 }
 
 const messageLock = `-- name: MessageLock :one
-SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, k.wrapped FROM messages m
+SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, m.unsent_code, k.wrapped FROM messages m
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
 JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = $1
 WHERE m.id = $2 AND m.clinic_id = $3
@@ -379,6 +385,7 @@ type MessageLockRow struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	UnsentCode    string
 	Wrapped       []byte
 }
 
@@ -411,13 +418,14 @@ func (q *Queries) MessageLock(ctx context.Context, arg MessageLockParams) (Messa
 		&i.ChangedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.UnsentCode,
 		&i.Wrapped,
 	)
 	return i, err
 }
 
 const messageLockByWorker = `-- name: MessageLockByWorker :one
-SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, k.wrapped FROM messages m
+SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, m.unsent_code, k.wrapped FROM messages m
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
 WHERE m.id = $1 AND m.clinic_id = $2
 FOR UPDATE OF m
@@ -454,6 +462,7 @@ type MessageLockByWorkerRow struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	UnsentCode    string
 	Wrapped       []byte
 }
 
@@ -486,6 +495,7 @@ func (q *Queries) MessageLockByWorker(ctx context.Context, arg MessageLockByWork
 		&i.ChangedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.UnsentCode,
 		&i.Wrapped,
 	)
 	return i, err
@@ -523,7 +533,7 @@ func (q *Queries) MessageMove(ctx context.Context, arg MessageMoveParams) (int64
 }
 
 const messageRead = `-- name: MessageRead :one
-SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, k.wrapped FROM messages m
+SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, m.unsent_code, k.wrapped FROM messages m
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
 JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = $1
 WHERE m.id = $2 AND m.clinic_id = $3
@@ -561,6 +571,7 @@ type MessageReadRow struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	UnsentCode    string
 	Wrapped       []byte
 }
 
@@ -593,14 +604,46 @@ func (q *Queries) MessageRead(ctx context.Context, arg MessageReadParams) (Messa
 		&i.ChangedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.UnsentCode,
 		&i.Wrapped,
 	)
 	return i, err
 }
 
+const messageSchedule = `-- name: MessageSchedule :execrows
+UPDATE messages SET send_at = $1, version = version + $2::int, updated_at = $3, changed_by = $4
+WHERE id = $5 AND clinic_id = $6 AND version = $7 AND status <> 'withdrawn'
+`
+
+type MessageScheduleParams struct {
+	SendAt    *time.Time
+	Bump      int32
+	At        time.Time
+	ChangedBy *uuid.UUID
+	ID        uuid.UUID
+	ClinicID  uuid.UUID
+	Version   int32
+}
+
+func (q *Queries) MessageSchedule(ctx context.Context, arg MessageScheduleParams) (int64, error) {
+	result, err := q.db.Exec(ctx, messageSchedule,
+		arg.SendAt,
+		arg.Bump,
+		arg.At,
+		arg.ChangedBy,
+		arg.ID,
+		arg.ClinicID,
+		arg.Version,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const messageSign = `-- name: MessageSign :execrows
 UPDATE messages SET status = 'approved', final_sealed = $1, final_evidence = $2, final_mac = $3, signer_id = $4, signer_name = $5,
-    signer_role = $6, signed_at = $7, updated_at = $7, changed_by = $4, version = version + 1
+    signer_role = $6, signed_at = $7, unsent_code = '', updated_at = $7, changed_by = $4, version = version + 1
 WHERE id = $8 AND clinic_id = $9 AND version = $10 AND status = 'in_review'
 `
 
@@ -638,20 +681,22 @@ func (q *Queries) MessageSign(ctx context.Context, arg MessageSignParams) (int64
 
 const messageUnsign = `-- name: MessageUnsign :execrows
 UPDATE messages SET status = 'in_review', final_sealed = NULL, final_evidence = NULL, final_mac = NULL, signer_id = NULL, signer_name = NULL, signer_role = NULL,
-    signed_at = NULL, updated_at = $1, changed_by = $2, version = version + 1
-WHERE id = $3 AND clinic_id = $4 AND version = $5 AND status = 'approved'
+    signed_at = NULL, unsent_code = $1, updated_at = $2, changed_by = $3, version = version + 1
+WHERE id = $4 AND clinic_id = $5 AND version = $6 AND status = 'approved'
 `
 
 type MessageUnsignParams struct {
-	At        time.Time
-	ChangedBy *uuid.UUID
-	ID        uuid.UUID
-	ClinicID  uuid.UUID
-	Version   int32
+	UnsentCode string
+	At         time.Time
+	ChangedBy  *uuid.UUID
+	ID         uuid.UUID
+	ClinicID   uuid.UUID
+	Version    int32
 }
 
 func (q *Queries) MessageUnsign(ctx context.Context, arg MessageUnsignParams) (int64, error) {
 	result, err := q.db.Exec(ctx, messageUnsign,
+		arg.UnsentCode,
 		arg.At,
 		arg.ChangedBy,
 		arg.ID,
@@ -791,6 +836,7 @@ func (q *Queries) MessagesOfPatient(ctx context.Context, arg MessagesOfPatientPa
 
 const worklist = `-- name: Worklist :many
 SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,
+       m.unsent_code, message_rank(m.priority, m.unsent_code)::int AS rank,
        p.name_sealed, k.wrapped, d.name AS doctor_name, a.name AS author_name, b.id AS brief_id, b.body_sealed,
        coalesce(r.state, '')::text AS request_state
 FROM care_team ct
@@ -804,20 +850,20 @@ LEFT JOIN LATERAL (SELECT dr.state FROM draft_requests dr WHERE dr.message_id = 
 WHERE ct.clinic_id = $1 AND ct.staff_id = $2
   AND m.status = ANY($3::text[])
   AND (NOT $4::bool OR m.author_id = $2 OR m.doctor_id = $2)
-  AND ($5::int < 0 OR (-m.priority, m.due_at, m.id) > (0 - $5::int, $6::timestamptz, $7::uuid))
-ORDER BY -m.priority, m.due_at, m.id
+  AND ($5::int < 0 OR (-message_rank(m.priority, m.unsent_code), m.due_at, m.id) > (0 - $5::int, $6::timestamptz, $7::uuid))
+ORDER BY -message_rank(m.priority, m.unsent_code), m.due_at, m.id
 LIMIT $8
 `
 
 type WorklistParams struct {
-	ClinicID      uuid.UUID
-	StaffID       uuid.UUID
-	Statuses      []string
-	Mine          bool
-	AfterPriority int32
-	AfterDue      time.Time
-	AfterID       uuid.UUID
-	RowLimit      int32
+	ClinicID  uuid.UUID
+	StaffID   uuid.UUID
+	Statuses  []string
+	Mine      bool
+	AfterRank int32
+	AfterDue  time.Time
+	AfterID   uuid.UUID
+	RowLimit  int32
 }
 
 type WorklistRow struct {
@@ -834,6 +880,8 @@ type WorklistRow struct {
 	CreatedAt    time.Time
 	DoctorID     uuid.UUID
 	AuthorID     uuid.UUID
+	UnsentCode   string
+	Rank         int32
 	NameSealed   seal.Sealed
 	Wrapped      []byte
 	DoctorName   string
@@ -849,7 +897,7 @@ func (q *Queries) Worklist(ctx context.Context, arg WorklistParams) ([]WorklistR
 		arg.StaffID,
 		arg.Statuses,
 		arg.Mine,
-		arg.AfterPriority,
+		arg.AfterRank,
 		arg.AfterDue,
 		arg.AfterID,
 		arg.RowLimit,
@@ -875,6 +923,8 @@ func (q *Queries) Worklist(ctx context.Context, arg WorklistParams) ([]WorklistR
 			&i.CreatedAt,
 			&i.DoctorID,
 			&i.AuthorID,
+			&i.UnsentCode,
+			&i.Rank,
 			&i.NameSealed,
 			&i.Wrapped,
 			&i.DoctorName,

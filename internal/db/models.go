@@ -72,6 +72,19 @@ type AuditPending struct {
 	At       time.Time
 }
 
+type Breaker struct {
+	Channel   string
+	State     string
+	Failures  int32
+	Openings  int32
+	Code      string
+	RetryAt   *time.Time
+	Probe     *uuid.UUID
+	ChangedBy *uuid.UUID
+	ChangedAt time.Time
+	Rev       int32
+}
+
 type Brief struct {
 	MessageID      uuid.UUID
 	ClinicID       uuid.UUID
@@ -169,6 +182,8 @@ type Delivery struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Resends         int32
+	AskedSince      *time.Time
+	Superseded      bool
 }
 
 type DeliveryAttempt struct {
@@ -250,6 +265,19 @@ type DraftRequest struct {
 	FinishedAt        *time.Time
 }
 
+type Instance struct {
+	One        bool
+	Lineage    uuid.UUID
+	Generation int64
+	Beat       uuid.UUID
+	BeatAt     *time.Time
+	Anchored   bool
+	Witnessed  int64
+	HeldAt     *time.Time
+	HeldSince  *time.Time
+	HeldReason string
+}
+
 type Message struct {
 	ID            uuid.UUID
 	ClinicID      uuid.UUID
@@ -276,6 +304,7 @@ type Message struct {
 	ChangedBy     *uuid.UUID
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	UnsentCode    string
 }
 
 type Network struct {
@@ -366,6 +395,7 @@ type Review struct {
 	DecidedBy   *uuid.UUID
 	DecidedAt   *time.Time
 	NoteSealed  seal.Sealed
+	Cause       string
 }
 
 type Session struct {
@@ -379,6 +409,9 @@ type Session struct {
 	LastSeenAt    time.Time
 	EndedAt       *time.Time
 	EndReason     *string
+	Method        string
+	Ip            string
+	Agent         string
 }
 
 type Staff struct {

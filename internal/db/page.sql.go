@@ -146,6 +146,37 @@ func (q *Queries) PageCreate(ctx context.Context, arg PageCreateParams) error {
 	return err
 }
 
+const pageLasts = `-- name: PageLasts :exec
+UPDATE pages SET expires_at = $1 WHERE message_id = $2 AND clinic_id = $3
+`
+
+type PageLastsParams struct {
+	ExpiresAt time.Time
+	MessageID uuid.UUID
+	ClinicID  uuid.UUID
+}
+
+func (q *Queries) PageLasts(ctx context.Context, arg PageLastsParams) error {
+	_, err := q.db.Exec(ctx, pageLasts, arg.ExpiresAt, arg.MessageID, arg.ClinicID)
+	return err
+}
+
+const pageLock = `-- name: PageLock :one
+SELECT opened_at FROM pages WHERE message_id = $1 AND clinic_id = $2 FOR UPDATE
+`
+
+type PageLockParams struct {
+	MessageID uuid.UUID
+	ClinicID  uuid.UUID
+}
+
+func (q *Queries) PageLock(ctx context.Context, arg PageLockParams) (*time.Time, error) {
+	row := q.db.QueryRow(ctx, pageLock, arg.MessageID, arg.ClinicID)
+	var opened_at *time.Time
+	err := row.Scan(&opened_at)
+	return opened_at, err
+}
+
 const pageOfMessage = `-- name: PageOfMessage :one
 SELECT id, clinic_id, message_id, patient_id, token_sealed, token_hash, expires_at, revoked_at, tries, locked_at, opened_at, acknowledged_at, created_at FROM pages WHERE message_id = $1 AND clinic_id = $2
 `

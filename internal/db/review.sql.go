@@ -45,7 +45,7 @@ func (q *Queries) ReviewClose(ctx context.Context, arg ReviewCloseParams) (int64
 }
 
 const reviewCurrent = `-- name: ReviewCurrent :one
-SELECT r.id, r.clinic_id, r.message_id, r.round, r.state, r.draft_id, r.submitted_by, r.submitted_at, r.decided_by, r.decided_at, r.note_sealed, s.name AS submitter_name, coalesce(d.name, '')::text AS decider_name
+SELECT r.id, r.clinic_id, r.message_id, r.round, r.state, r.draft_id, r.submitted_by, r.submitted_at, r.decided_by, r.decided_at, r.note_sealed, r.cause, s.name AS submitter_name, coalesce(d.name, '')::text AS decider_name
 FROM reviews r JOIN staff s ON s.id = r.submitted_by AND s.clinic_id = r.clinic_id
 LEFT JOIN staff d ON d.id = r.decided_by AND d.clinic_id = r.clinic_id
 WHERE r.message_id = $1 AND r.clinic_id = $2 ORDER BY r.round DESC LIMIT 1
@@ -68,6 +68,7 @@ type ReviewCurrentRow struct {
 	DecidedBy     *uuid.UUID
 	DecidedAt     *time.Time
 	NoteSealed    seal.Sealed
+	Cause         string
 	SubmitterName string
 	DeciderName   string
 }
@@ -87,6 +88,7 @@ func (q *Queries) ReviewCurrent(ctx context.Context, arg ReviewCurrentParams) (R
 		&i.DecidedBy,
 		&i.DecidedAt,
 		&i.NoteSealed,
+		&i.Cause,
 		&i.SubmitterName,
 		&i.DeciderName,
 	)
@@ -94,10 +96,10 @@ func (q *Queries) ReviewCurrent(ctx context.Context, arg ReviewCurrentParams) (R
 }
 
 const reviewOpen = `-- name: ReviewOpen :exec
-INSERT INTO reviews (id, clinic_id, message_id, round, state, draft_id, submitted_by, submitted_at, note_sealed)
+INSERT INTO reviews (id, clinic_id, message_id, round, state, draft_id, submitted_by, submitted_at, note_sealed, cause)
 VALUES ($1, $2, $3,
         (SELECT coalesce(max(r.round), 0) + 1 FROM reviews r WHERE r.message_id = $3 AND r.clinic_id = $2),
-        'open', $4, $5, $6, $7)
+        'open', $4, $5, $6, $7, $8)
 `
 
 type ReviewOpenParams struct {
@@ -108,6 +110,7 @@ type ReviewOpenParams struct {
 	SubmittedBy uuid.UUID
 	At          time.Time
 	NoteSealed  seal.Sealed
+	Cause       string
 }
 
 func (q *Queries) ReviewOpen(ctx context.Context, arg ReviewOpenParams) error {
@@ -119,6 +122,7 @@ func (q *Queries) ReviewOpen(ctx context.Context, arg ReviewOpenParams) error {
 		arg.SubmittedBy,
 		arg.At,
 		arg.NoteSealed,
+		arg.Cause,
 	)
 	return err
 }
@@ -127,7 +131,7 @@ const reviewQueue = `-- name: ReviewQueue :many
 SELECT m.id FROM care_team ct
 JOIN messages m ON m.patient_id = ct.patient_id AND m.clinic_id = ct.clinic_id
 WHERE ct.clinic_id = $1 AND ct.staff_id = $2 AND m.status = 'in_review'
-ORDER BY -m.priority, m.due_at, m.id LIMIT 500
+ORDER BY -message_rank(m.priority, m.unsent_code), m.due_at, m.id LIMIT 500
 `
 
 type ReviewQueueParams struct {
@@ -174,7 +178,7 @@ func (q *Queries) ReviewReopen(ctx context.Context, arg ReviewReopenParams) (int
 }
 
 const reviewsOfMessage = `-- name: ReviewsOfMessage :many
-SELECT r.id, r.clinic_id, r.message_id, r.round, r.state, r.draft_id, r.submitted_by, r.submitted_at, r.decided_by, r.decided_at, r.note_sealed, s.name AS submitter_name, coalesce(d.name, '')::text AS decider_name
+SELECT r.id, r.clinic_id, r.message_id, r.round, r.state, r.draft_id, r.submitted_by, r.submitted_at, r.decided_by, r.decided_at, r.note_sealed, r.cause, s.name AS submitter_name, coalesce(d.name, '')::text AS decider_name
 FROM reviews r JOIN staff s ON s.id = r.submitted_by AND s.clinic_id = r.clinic_id
 LEFT JOIN staff d ON d.id = r.decided_by AND d.clinic_id = r.clinic_id
 WHERE r.message_id = $1 AND r.clinic_id = $2 ORDER BY r.round
@@ -197,6 +201,7 @@ type ReviewsOfMessageRow struct {
 	DecidedBy     *uuid.UUID
 	DecidedAt     *time.Time
 	NoteSealed    seal.Sealed
+	Cause         string
 	SubmitterName string
 	DeciderName   string
 }
@@ -222,6 +227,7 @@ func (q *Queries) ReviewsOfMessage(ctx context.Context, arg ReviewsOfMessagePara
 			&i.DecidedBy,
 			&i.DecidedAt,
 			&i.NoteSealed,
+			&i.Cause,
 			&i.SubmitterName,
 			&i.DeciderName,
 		); err != nil {

@@ -4,6 +4,7 @@ package faultpoint
 
 import (
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -43,14 +44,21 @@ func read(list string) (map[string]*order, map[string]bool) {
 	return points, seeds
 }
 
-// Reach marks a moment at which a test build may be killed or frozen.
+// Reach marks a moment at which a test build may be killed or frozen. Neither is over when the system call returns:
+// another thread may be the one that takes the signal. So nothing happens after a kill, and after a freeze nothing
+// before somebody thaws it.
 func Reach(place, moment string) {
-	if o := points[place+"/"+moment]; o != nil && o.after.Add(-1) == -1 {
-		_ = syscall.Kill(os.Getpid(), o.signal)
-		if o.signal == syscall.SIGKILL {
-			select {} // nothing happens after a kill
-		}
+	o := points[place+"/"+moment]
+	if o == nil || o.after.Add(-1) != -1 {
+		return
 	}
+	thawed := make(chan os.Signal, 1)
+	if o.signal == syscall.SIGSTOP {
+		signal.Notify(thawed, syscall.SIGCONT)
+		defer signal.Stop(thawed)
+	}
+	_ = syscall.Kill(os.Getpid(), o.signal)
+	<-thawed
 }
 
 // Seeded says whether a seeded fault is on.

@@ -3,10 +3,26 @@ package local
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
 )
+
+// Build runs «go build» with progress shown, and returns its exit code.
+func (l *Local) Build(parent context.Context, args []string) (code int) {
+	home, err := openThrowaway(l.state, l.console)
+	if err != nil {
+		return l.exitCode(err)
+	}
+	defer func() {
+		_ = os.RemoveAll(home.Dir)
+		home.Close()
+	}()
+	ctx, r := l.open(parent, home)
+	defer r.Stop()
+	return l.exitCode(reason(ctx, l.build(ctx, r, args...)))
+}
 
 // build runs «go build» with the given arguments and says how far it is. What the compiler complains about is shown as it came.
 func (l *Local) build(ctx context.Context, r *Runner, args ...string) error {

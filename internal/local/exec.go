@@ -15,16 +15,17 @@ import (
 // Exec runs argv with throwaway servers of its own beside it, and returns its exit code. The command finds TEST_DATABASE_URL (a
 // role that may create databases), TEST_REDIS_URL and CHROMIUM in its environment; addresses that the person gave, under these
 // names or as DATABASE_URL and REDIS_URL, are used instead. If build is not empty, «go build» runs with these arguments while the
-// servers are prepared, to have its work done with progress shown. The command gets no terminal to read from.
-func (l *Local) Exec(ctx context.Context, build string, argv []string) (code int) {
-	code, err := l.exec(ctx, build, argv)
+// servers are prepared, to have its work done with progress shown. With Kept the servers write as safely as real ones, for
+// measuring; they are gone with the run all the same. The command gets no terminal to read from.
+func (l *Local) Exec(ctx context.Context, build string, durability Durability, argv []string) (code int) {
+	code, err := l.exec(ctx, build, durability, argv)
 	if err != nil {
 		return max(code, l.exitCode(err))
 	}
 	return code
 }
 
-func (l *Local) exec(parent context.Context, build string, argv []string) (code int, err error) {
+func (l *Local) exec(parent context.Context, build string, durability Durability, argv []string) (code int, err error) {
 	env := l.env.Clone()
 	needs := Needs{
 		Postgres: !adopt(env, "TEST_DATABASE_URL", "DATABASE_URL"),
@@ -54,7 +55,7 @@ func (l *Local) exec(parent context.Context, build string, argv []string) (code 
 
 	var servers Servers
 	err = together(ctx, func(ctx context.Context) (err error) {
-		servers, err = l.provision(ctx, r, plan, needs, Throwaway)
+		servers, err = l.provision(ctx, r, plan, needs, durability)
 		return err
 	}, func(ctx context.Context) error {
 		if build == "" {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -149,6 +150,23 @@ const theirsMark = "own-database"
 // Keyset names the file of the keyset that runs from this home make once.
 func (h *Home) Keyset() string { return h.Path("keyset") }
 
+// theirBlobs begins the names of the folders that go with databases of the person's.
+const theirBlobs = "blob-"
+
+// Blob is the address of the folder that the product keeps apart from its database, a different one for each database of
+// the person's (empty: ours): a product that finds another database's folder takes its own for a restored one.
+func (h *Home) Blob(database string) string {
+	name := "blob"
+	if database != "" {
+		if u, err := url.Parse(database); err == nil && u.Host != "" {
+			database = u.Host + u.Path // a new password is no new database
+		}
+		sum := sha256.Sum256([]byte(database))
+		name = theirBlobs + hex.EncodeToString(sum[:4])
+	}
+	return (&url.URL{Scheme: "file", Path: h.Path(name)}).String()
+}
+
 // MarkDatabase writes down for a later reset that a run's database was the person's own. The mark is never taken back: one
 // such run is enough for the keyset to be the only one that opens their data.
 func (h *Home) MarkDatabase(theirs bool) error {
@@ -158,7 +176,8 @@ func (h *Home) MarkDatabase(theirs bool) error {
 	return os.WriteFile(h.Path(theirsMark), nil, 0o600)
 }
 
-// forget removes the home. A keyset that data in the person's own database needs stays, with the mark and the lock; kept names it.
+// forget removes the home. A keyset that data in the person's own database needs stays, with the mark, the lock and the folder
+// that goes with that database; kept names it.
 func (h *Home) forget() (kept string, err error) {
 	for _, path := range []string{h.Keyset(), h.Path(theirsMark)} {
 		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
@@ -172,7 +191,8 @@ func (h *Home) forget() (kept string, err error) {
 		return "", err
 	}
 	for _, entry := range entries {
-		if path := h.Path(entry.Name()); path != h.Keyset() && entry.Name() != theirsMark && path != h.lock.Name() {
+		path := h.Path(entry.Name())
+		if path != h.Keyset() && entry.Name() != theirsMark && path != h.lock.Name() && !strings.HasPrefix(entry.Name(), theirBlobs) {
 			if err := os.RemoveAll(path); err != nil {
 				return "", err
 			}

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"syscall"
@@ -30,6 +31,28 @@ func chosenPort(env *Environment, variable, fallback string) (string, error) {
 		}
 	}
 	return port, nil
+}
+
+// lowPorts is below the ports that systems give to outgoing connections: a server on one of these can be killed and started again
+// without one of them having taken its place.
+const lowPorts, lowPortCount = 20000, 12000
+
+// LowPort finds a port on the loopback that nobody uses at this moment, for a server that will be started more than once.
+func LowPort() (string, error) {
+	for range 200 {
+		port := strconv.Itoa(lowPorts + rand.N(lowPortCount))
+		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			return port, listener.Close()
+		}
+	}
+	return "", errors.New("finding a free port: none of two hundred is free")
+}
+
+func (d Durability) port() (string, error) {
+	if d == Tried {
+		return LowPort()
+	}
+	return freePort()
 }
 
 // freePort asks the system for a port on the loopback that nobody uses at this moment.

@@ -26,35 +26,44 @@ type Durability int
 const (
 	Kept      Durability = iota // survives a power cut
 	Throwaway                   // fast, and gone with the run
+	Tried                       // gone with the run, but survives the death of its server, which is killed on purpose
 )
 
+// postgresSettings: what a server that is only killed has handed to the system is not lost, so fsync is for power cuts.
 func (d Durability) postgresSettings() []string {
 	if d == Kept {
 		return []string{"max_connections=100"}
 	}
-	return []string{"max_connections=400", "fsync=off", "full_page_writes=off", "shared_buffers=256MB", "max_wal_size=4GB"}
+	settings := []string{"max_connections=400", "fsync=off", "full_page_writes=off", "shared_buffers=256MB", "max_wal_size=4GB"}
+	if d == Tried {
+		settings = append(settings, "track_commit_timestamp=on") // so that somebody can tell afterwards what came before what
+	}
+	return settings
 }
 
 // startPostgres makes the home's cluster if there is none yet, and starts it on a free loopback port.
-func startPostgres(ctx context.Context, r *Runner, durability Durability) (Databases, error) {
+func startPostgres(ctx context.Context, r *Runner, durability Durability) (Databases, *Server, error) {
 	password, err := r.home.Secret("postgres.password")
 	if err != nil {
-		return Databases{}, err
+		return Databases{}, nil, err
 	}
 	bin, err := ensureCluster(ctx, r, password)
 	if err != nil {
-		return Databases{}, err
+		return Databases{}, nil, err
 	}
 	for attempt := 1; ; attempt++ {
-		port, err := freePort()
+		port, err := durability.port()
 		if err != nil {
-			return Databases{}, err
+			return Databases{}, nil, err
 		}
 		at := func(role, database string) string {
 			return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%s/%s?sslmode=disable", role, password, port, database)
 		}
 		urls := Databases{at("postgres", "postgres"), at("countersign", "countersign"), at("countersign_app", "countersign")}
-		err = launchPostgres(ctx, r, bin, port, durability, urls.Superuser)
+		server := &Server{runner: r, launch: func(ctx context.Context) (*Process, error) {
+			return launchPostgres(ctx, r, bin, port, durability, urls.Superuser)
+		}}
+		err = server.Start(ctx)
 		// A port can be lost to another program between the asking and the using, and the memory of a killed predecessor takes a
 		// moment to be given back. Both pass.
 		if died := (Died{}); errors.As(err, &died) && attempt < 3 && ctx.Err() == nil {
@@ -62,9 +71,9 @@ func startPostgres(ctx context.Context, r *Runner, durability Durability) (Datab
 			continue
 		}
 		if err != nil {
-			return Databases{}, fmt.Errorf("%w\n%s", err, tailOf(r.home.Path("postgres.log")))
+			return Databases{}, nil, fmt.Errorf("%w\n%s", err, tailOf(r.home.Path("postgres.log")))
 		}
-		return urls, ensureRoles(ctx, urls.Superuser, password)
+		return urls, server, ensureRoles(ctx, urls.Superuser, password)
 	}
 }
 
@@ -109,10 +118,10 @@ func ensureCluster(ctx context.Context, r *Runner, password string) (bin string,
 	return bin, os.Rename(making, r.home.Path("postgres"))
 }
 
-func launchPostgres(ctx context.Context, r *Runner, bin, port string, durability Durability, url string) error {
-	log, err := os.Create(r.home.Path("postgres.log"))
+func launchPostgres(ctx context.Context, r *Runner, bin, port string, durability Durability, url string) (*Process, error) {
+	log, err := r.log("postgres.log")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close()
 	args := []string{bin + "/postgres", "-D", r.home.Path("postgres")}
@@ -122,20 +131,20 @@ func launchPostgres(ctx context.Context, r *Runner, bin, port string, durability
 		args = append(args, "-c", setting)
 	}
 	stop, by := syscall.SIGINT, 9500*time.Millisecond // SIGINT: end sessions, write everything, leave
-	if durability == Throwaway {
+	if durability != Kept {
 		stop = syscall.SIGQUIT // leave
 	}
 	p, err := r.Start(Spec{Name: "postgres", Args: args, Dir: r.home.Dir, Env: serverEnvironment(), Owner: r.home.Owner,
 		Output: log, StopSignal: stop, LeaderOnly: true, StopBy: by})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = p.await(ctx, time.Minute, func(ctx context.Context) error { return query(ctx, url, "SELECT 1") })
 	if err != nil {
 		r.forget(p)
 		p.stop(time.Now().Add(3 * time.Second))
 	}
-	return err
+	return p, err
 }
 
 // serverEnvironment keeps the person's PG… and locale variables away from our own servers.

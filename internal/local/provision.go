@@ -11,6 +11,8 @@ type Servers struct {
 	Databases Databases
 	Redis     string
 	Browser   string
+
+	postgres, redis *Server // those that we started
 }
 
 // provision brings what is missing and starts the servers that are needed.
@@ -23,12 +25,12 @@ func (l *Local) provision(ctx context.Context, r *Runner, plan *Installation, ne
 	var servers Servers
 	err := together(ctx, func(ctx context.Context) (err error) {
 		if needs.Postgres {
-			servers.Databases, err = startPostgres(ctx, r, durability)
+			servers.Databases, servers.postgres, err = startPostgres(ctx, r, durability)
 		}
 		return err
 	}, func(ctx context.Context) (err error) {
 		if needs.Redis {
-			servers.Redis, err = startRedis(ctx, r, durability)
+			servers.Redis, servers.redis, err = startRedis(ctx, r, durability)
 		}
 		return err
 	})

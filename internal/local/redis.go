@@ -7,43 +7,45 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 )
 
 // startRedis starts a private Redis on a free loopback port and returns its address, password included. The address names the
 // user, because redis-cli would log in with an empty name otherwise.
-func startRedis(ctx context.Context, r *Runner, durability Durability) (string, error) {
-	server := findRedis()
-	if server == "" {
-		return "", errors.New("no Redis found, not even after installing it")
+func startRedis(ctx context.Context, r *Runner, durability Durability) (string, *Server, error) {
+	program := findRedis()
+	if program == "" {
+		return "", nil, errors.New("no Redis found, not even after installing it")
 	}
 	password, err := r.home.Secret("redis.password")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	dir, err := r.home.Private("redis")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	for attempt := 1; ; attempt++ {
-		port, err := freePort()
+		port, err := durability.port()
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		settings := r.home.Path("redis.conf")
 		if err := r.home.WritePrivate(settings, redisSettings(dir, port, password, durability)); err != nil {
-			return "", err
+			return "", nil, err
 		}
-		err = launchRedis(ctx, r, server, settings, port, password)
+		server := &Server{runner: r, data: dir, launch: func(ctx context.Context) (*Process, error) {
+			return launchRedis(ctx, r, program, settings, port, password)
+		}}
+		err = server.Start(ctx)
 		if died := (Died{}); errors.As(err, &died) && attempt < 3 && ctx.Err() == nil {
 			continue // its port may have been lost to another program
 		}
 		if err != nil {
-			return "", fmt.Errorf("%w\n%s", err, tailOf(r.home.Path("redis.log")))
+			return "", nil, fmt.Errorf("%w\n%s", err, tailOf(r.home.Path("redis.log")))
 		}
-		return fmt.Sprintf("redis://default:%s@127.0.0.1:%s/0", password, port), nil
+		return fmt.Sprintf("redis://default:%s@127.0.0.1:%s/0", password, port), server, nil
 	}
 }
 
@@ -56,27 +58,27 @@ func redisSettings(dir, port, password string, durability Durability) string {
 		"maxmemory-policy noeviction\nsave \"\"\ndaemonize no\nlogfile \"\"\n", port, password, dir, databases, appendonly)
 }
 
-func launchRedis(ctx context.Context, r *Runner, server, settings, port, password string) error {
-	log, err := os.Create(r.home.Path("redis.log"))
+func launchRedis(ctx context.Context, r *Runner, program, settings, port, password string) (*Process, error) {
+	log, err := r.log("redis.log")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close()
-	p, err := r.Start(Spec{Name: "redis", Args: []string{server, settings}, Dir: r.home.Dir, Env: serverEnvironment(),
+	p, err := r.Start(Spec{Name: "redis", Args: []string{program, settings}, Dir: r.home.Dir, Env: serverEnvironment(),
 		Owner: r.home.Owner, Output: log, StopBy: 8 * time.Second})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = p.await(ctx, 30*time.Second, func(ctx context.Context) error { return pingRedis(ctx, "127.0.0.1:"+port, password) })
+	err = p.await(ctx, 30*time.Second, func(ctx context.Context) error { return askRedis(ctx, "127.0.0.1:"+port, password, "PING", "+PONG") })
 	if err != nil {
 		r.forget(p)
 		p.stop(time.Now().Add(2 * time.Second))
 	}
-	return err
+	return p, err
 }
 
-// pingRedis asks for a sign of life in Redis's own inline words; while it still reads its data it says so, and that is an error.
-func pingRedis(ctx context.Context, address, password string) error {
+// askRedis gives one command in Redis's own inline words; while it still reads its data it says so, and that is an error.
+func askRedis(ctx context.Context, address, password, command, answer string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -85,11 +87,11 @@ func pingRedis(ctx context.Context, address, password string) error {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
-	if _, err := fmt.Fprintf(conn, "AUTH %s\r\nPING\r\n", password); err != nil {
+	if _, err := fmt.Fprintf(conn, "AUTH %s\r\n%s\r\n", password, command); err != nil {
 		return err
 	}
 	reader := bufio.NewReader(conn)
-	for _, want := range []string{"+OK", "+PONG"} {
+	for _, want := range []string{"+OK", answer} {
 		got, err := reader.ReadString('\n')
 		if err != nil {
 			return err

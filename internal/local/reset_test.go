@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -39,6 +40,9 @@ func TestResetKeepsTheKeysetOfAnotherDatabase(t *testing.T) {
 					t.Errorf("the keyset is kept: %t, want %t", kept, test.kept)
 				}
 			}
+			if blobs, _ := filepath.Glob(filepath.Join(state, "run", "blob-*")); len(blobs) != map[bool]int{true: 1}[test.kept] {
+				t.Errorf("the folder of the database is kept: %v", blobs)
+			}
 			left, _ := filepath.Glob(filepath.Join(state, "run", "*"))
 			for i := range left {
 				left[i] = filepath.Base(left[i])
@@ -50,7 +54,7 @@ func TestResetKeepsTheKeysetOfAnotherDatabase(t *testing.T) {
 				return
 			}
 			mustContain(t, told.String(), "kept the keyset", "forgot the data, keys and logs in ")
-			if !slices.Equal(left, []string{"keyset", "lock", "own-database"}) {
+			if len(left) != 4 || !strings.HasPrefix(left[0], "blob-") || !slices.Equal(left[1:], []string{"keyset", "lock", "own-database"}) {
 				t.Errorf("left behind: %v", left)
 			}
 		})
@@ -72,7 +76,13 @@ func secretsOfOneRun(t *testing.T, l *Local) {
 	if err := s.makeSecrets(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(home.Path("env")); err != nil {
+	env, err := os.ReadFile(home.Path("env"))
+	if err != nil {
+		t.Error(err)
+	}
+	_, folder, _ := strings.Cut(string(env), "BLOB_URL='file://")
+	folder, _, _ = strings.Cut(folder, "'")
+	if err := os.MkdirAll(folder, 0o700); err != nil { // as the product does
 		t.Error(err)
 	}
 }

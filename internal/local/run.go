@@ -139,11 +139,28 @@ func (s *run) startSandbox(ctx context.Context) error {
 	if err := p.await(ctx, time.Minute, answers("http://127.0.0.1:"+s.sandboxPort+"/healthz", nil)); err != nil {
 		return err
 	}
-	return answers("http://127.0.0.1:"+s.sandboxPort+"/settings.env", func(body io.Reader) error {
+	way, err := signIn(s.env)
+	if err != nil {
+		return err
+	}
+	return answers("http://127.0.0.1:"+s.sandboxPort+"/settings.env?sign-in="+way, func(body io.Reader) error {
 		settings, err := ParseSettings(body)
 		s.env.FillProvider(settings)
 		return err
 	})(ctx)
+}
+
+// signIn is which of its two sign-in services the sandbox is to play for the product. People sign in one way only, so a
+// service that the person brought decides.
+func signIn(env *Environment) (string, error) {
+	way := env.Get("SIGN_IN")
+	switch {
+	case way != "" && way != "access" && way != "oidc":
+		return "", fmt.Errorf("SIGN_IN is access (unless set) or oidc, not %q", way)
+	case way == "oidc" || env.Has("OIDC_ISSUER"):
+		return "oidc", nil
+	}
+	return "access", nil
 }
 
 // makeSecrets makes the secrets of this machine once. They stay with the data, which cannot be read without them.
@@ -169,7 +186,16 @@ func (s *run) makeSecrets(ctx context.Context) error {
 		}
 		s.env.Fill("KEYSET", strings.TrimSpace(string(keyset)))
 	}
+	s.env.Fill("BLOB_URL", s.home.Blob(s.personsDatabase()))
 	return os.WriteFile(s.home.Path("env"), []byte(s.env.Filled()), 0o600)
+}
+
+// personsDatabase is the address of the person's own database, or nothing.
+func (s *run) personsDatabase() string {
+	if !s.env.Has("DATABASE_URL") {
+		return ""
+	}
+	return s.env.Get("DATABASE_URL") + s.env.Get("DATABASE_URL_FILE")
 }
 
 func (s *run) makeKeyset(ctx context.Context, path string) error {

@@ -67,7 +67,7 @@ func TestRun(t *testing.T) {
 		"web      | APP_ENV is local\n", "web      | BASE_URL is http://localhost:"+l.env.Get("PORT")+"\n",
 		"web      | KEYSET is a-keyset\n", "web      | OPENAI_MODEL is sandbox-model\n", "web      | OPENAI_API_KEY is mine\n",
 		"web      | DATABASE_URL is set: true\n", "web      | MIGRATE_DATABASE_URL is set: true\n",
-		"web      | REDIS_URL is set: true\n", "web      | METRICS_TOKEN is set: true\n",
+		"web      | REDIS_URL is set: true\n", "web      | BLOB_URL is file://"+filepath.Join(l.state, "run", "blob")+"\n", "web      | METRICS_TOKEN is set: true\n",
 		"http://localhost:"+l.env.Get("SANDBOX_PORT")+"/sign-in", "Dr Amara Osei")
 	if code := l.Reset(); code != 1 {
 		t.Errorf("reset while running ends with %d, want 1", code)

@@ -19,11 +19,12 @@ type Runner struct {
 	mu       sync.Mutex
 	running  []*Process
 	stopping bool
+	logged   map[string]bool // the servers' logs that this run has begun
 }
 
 // NewRunner calls onDeath, once for each, with a [Died] for every ready child that ends without having been asked to.
 func NewRunner(console *Console, home *Home, onDeath func(error)) *Runner {
-	return &Runner{console: console, home: home, onDeath: onDeath}
+	return &Runner{console: console, home: home, onDeath: onDeath, logged: map[string]bool{}}
 }
 
 // Start starts a child. Until its await has succeeded its death is the caller's to notice; after that it is the runner's.

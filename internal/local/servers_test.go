@@ -23,10 +23,10 @@ func startServers(t *testing.T, home *Home) (*Runner, Databases, string) {
 	var databases Databases
 	var redis string
 	err := together(t.Context(), func(ctx context.Context) (err error) {
-		databases, err = startPostgres(ctx, r, Kept)
+		databases, _, err = startPostgres(ctx, r, Kept)
 		return err
 	}, func(ctx context.Context) (err error) {
-		redis, err = startRedis(ctx, r, Kept)
+		redis, _, err = startRedis(ctx, r, Kept)
 		return err
 	})
 	if err != nil {
@@ -179,9 +179,9 @@ func TestOrphanServersAreStopped(t *testing.T) {
 	}
 }
 
-func TestExecReturnsTheCode(t *testing.T) {
-	t.Parallel()
-	state, said := testFolder(t), &transcript{}
+// withoutServers is one whose person gave no servers.
+func withoutServers(t *testing.T, state string, said *transcript) *Local {
+	t.Helper()
 	l, err := New(".", os.Environ(), said)
 	if err != nil {
 		t.Fatal(err)
@@ -191,11 +191,33 @@ func TestExecReturnsTheCode(t *testing.T) {
 		delete(l.env.values, name)
 		delete(l.env.person, name)
 	}
+	return l
+}
+
+// Servers for measuring write as safely as real ones; those for tests do not, and are fast.
+func TestExecDurability(t *testing.T) {
+	t.Parallel()
+	state, said := testFolder(t), &transcript{}
+	l := withoutServers(t, state, said)
+	script := `fsync=on; grep -q fsync=off ` + state + `/exec-*/postgres/postmaster.opts && fsync=off
+		append=$(sed -n 's/^appendonly //p' ` + state + `/exec-*/redis.conf); test "$fsync $append" = "$0"`
+	if code := l.Exec(t.Context(), "", Kept, []string{"sh", "-c", script, "on yes"}); code != 0 {
+		t.Errorf("servers for measuring are throwaway ones:\n%s", said)
+	}
+	if code := l.Exec(t.Context(), "", Throwaway, []string{"sh", "-c", script, "off no"}); code != 0 {
+		t.Errorf("servers for tests wait for the disk:\n%s", said)
+	}
+}
+
+func TestExecReturnsTheCode(t *testing.T) {
+	t.Parallel()
+	state, said := testFolder(t), &transcript{}
+	l := withoutServers(t, state, said)
 	script := `case "$TEST_DATABASE_URL $TEST_REDIS_URL" in postgres://*\ redis://*) test -x "$CHROMIUM" && exit 7;; esac; exit 1`
-	if code := l.Exec(t.Context(), "", []string{"sh", "-c", script}); code != 7 {
+	if code := l.Exec(t.Context(), "", Throwaway, []string{"sh", "-c", script}); code != 7 {
 		t.Errorf("code %d, want the command's own 7:\n%s", code, said)
 	}
-	if code := l.Exec(t.Context(), "", []string{"no-such-command"}); code != 127 {
+	if code := l.Exec(t.Context(), "", Throwaway, []string{"no-such-command"}); code != 127 {
 		t.Errorf("code %d, want 127", code)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -207,7 +229,7 @@ func TestExecReturnsTheCode(t *testing.T) {
 			}
 		}
 	}()
-	if code := l.Exec(ctx, "", []string{"sh", "-c", "touch " + marker + "; sleep 60"}); code != 143 {
+	if code := l.Exec(ctx, "", Throwaway, []string{"sh", "-c", "touch " + marker + "; sleep 60"}); code != 143 {
 		t.Errorf("code %d, want 143:\n%s", code, said)
 	}
 	cancel(nil)

@@ -145,7 +145,7 @@ func (h *house) hostileScene() shown {
 		case "returned":
 			must(h.t, c.ReviewReturn(ctx, doctor, id, v.Message.Version+1, baited(900, 16)))
 		case "signed":
-			h.sign(id)
+			h.signs(id)
 			h.waitFor("the notice is taken", 30*time.Second, func() bool { return h.state(id) != "queued" && h.state(id) != "sending" })
 			_, token, _ := strings.Cut(h.notice(id), "/m/")
 			s.links = append(s.links, token)
@@ -159,8 +159,8 @@ func (h *house) settingsVersion() (n int) {
 	return n
 }
 
-// sign answers every finding and signs, as the doctor.
-func (h *house) sign(id uuid.UUID) {
+// signs answers every finding and signs, as the doctor, by the deeds themselves.
+func (h *house) signs(id uuid.UUID) {
 	h.t.Helper()
 	ctx, c, doctor := context.Background(), h.app.Clinic(), h.actor("amara-osei")
 	v, err := c.ReviewShow(ctx, doctor, id)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,11 +20,7 @@ func TestKillMidDraft(t *testing.T) {
 	h := open(t, short)
 	h.stopWork() // the worker of this test is a process of its own
 	h.faults(`{"openai":[{"kind":"slow","probability":1,"ms":1500}]}`)
-	binary := filepath.Join(t.TempDir(), "worker")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "countersign/cmd/worker")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	binary := build(t, "worker")
 	staff := h.actor("tom-reyes")
 	id, err := h.app.Clinic().BriefCreate(context.Background(), staff, h.brief(h.patient("Ada Winter", "1950-01-02", "77001", "ada@mail.example", ""), "email"))
 	must(t, err)

@@ -42,8 +42,11 @@ func walk(t *testing.T, h *house, r road) {
 	r.read(t, h, id)
 	doctor.visitOrWait(r.scripts, h.web+"/messages/"+id.String(), `[data-kind=page][data-state=opened], [data-step=page][data-state=opened]`)
 	doctor.page("message-opened")
-	want := []string{"queued", "sending", "accepted", "delivered", "opened"}
-	if got := doctor.steps(); !inOrder(want, got) {
+	got, want := doctor.steps(), []string{"queued", "sending", "accepted", "delivered", "opened"}
+	if !slices.Contains(got, "accepted") { // the first report overtook the provider's own answer
+		want[2] = map[string]string{"email": "in_transit", "sms": "sent"}[r.channel]
+	}
+	if !inOrder(want, got) {
 		t.Errorf("the timeline reads %v, which lacks %v in that order", got, want)
 	}
 }
@@ -186,8 +189,8 @@ func (h *house) notice(message uuid.UUID) string {
 }
 
 type accepted struct {
-	Time                                time.Time
-	Provider, Delivery, Recipient, Body string
+	Time                                    time.Time
+	Provider, Delivery, Recipient, Body, ID string
 }
 
 // accepted is the outside's own account: every request that a provider took.

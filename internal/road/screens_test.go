@@ -26,7 +26,8 @@ func TestScreens(t *testing.T) {
 	staff.signIn(h, "tom-reyes")
 	for name, path := range map[string]string{"patient-new": "/patients/new", "patient-edit": "/patients/" + rosa.String() + "/edit",
 		"brief-edit": "/briefs/" + draft.String() + "/edit", "draft-blocked": "/drafts/" + draft.String(), "diff": "/drafts/" + draft.String() + "/diff?from=1&to=2",
-		"message-early": "/messages/" + draft.String(), "review-as-staff": "/reviews/" + message.String(), "reviews": "/reviews", "styleguide": "/styleguide"} {
+		"message-early": "/messages/" + draft.String(), "review-as-staff": "/reviews/" + message.String(), "reviews": "/reviews", "styleguide": "/styleguide",
+		"sign-in-stale": "/sign-in?reason=stale&next=%2Freviews", "sign-in-ended": "/sign-in?reason=ended"} {
 		staff.visit(h.web + path)
 		staff.page(name)
 	}
@@ -57,5 +58,26 @@ func TestQueueBoard(t *testing.T) {
 	ops.shot("board")
 	if !h.actor("kenji-watts").Can(clinic.QueueView) || h.actor("kenji-watts").Can(clinic.QueueOperate) {
 		t.Error("ops look at the board and do not operate it")
+	}
+}
+
+// The status page: what an admin does to a channel is seen live by everybody who may look.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	admin, ops := newBrowser(t, true), newBrowser(t, true)
+	ops.signIn(h, "kenji-watts")
+	ops.visit(h.web + "/status")
+	ops.page("status")
+	admin.signIn(h, "ruth-ebbing")
+	admin.visit(h.web + "/status")
+	admin.see("form[action='/breakers/sms/open'] button")
+	must(t, h.app.Clinic().BreakerOpen(context.Background(), h.actor("ruth-ebbing"), "sms", 1))
+	for _, b := range []*browser{admin, ops} {
+		b.until("the channel to be paused, without a reload", func() bool { return strings.Contains(b.text("#status-live"), "An administrator paused it.") })
+	}
+	admin.page("status-paused")
+	if ops.has("form[action^='/breakers/']") {
+		t.Error("operations may turn a channel")
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
+// lateMillis is how late the first event of a message comes under the fault "late".
+const lateMillis = 3000
+
 // caller runs the calls back to the app in the background and ends them in order.
 type caller struct {
 	client *http.Client
@@ -27,9 +30,12 @@ type caller struct {
 
 func newCaller(log *slog.Logger) *caller {
 	ctx, cancel := context.WithCancel(context.Background())
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 100 // a thousand events a second must not make a connection each
 	return &caller{
 		log: log, ctx: ctx, cancel: cancel,
 		client: &http.Client{
+			Transport:     transport,
 			Timeout:       10 * time.Second,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

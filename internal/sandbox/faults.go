@@ -22,10 +22,17 @@ import (
 //	500, 503             an error page                                 no, unless accept is true
 //	429                  with Retry-After: retry_after seconds (1)     no
 //	401                  as if the key were wrong                      no
+//	403                  as if the account might not send              no
+//	302                  sent elsewhere, as a proxy in between would   no
 //	unreadable-2xx       2xx with a body and headers that say nothing  yes
 //	lost                 webhooks: the event never reaches the app     yes
 //	twice                webhooks: each event is told two times        yes
+//	tripled              webhooks: each event is told three times      yes
 //	shuffled             webhooks: the last event comes first          yes
+//	late                 webhooks: the first event comes ms (3 s)      yes
+//	                     after it was due, behind all others
+//	forged               webhooks: before each event, a wrongly        yes
+//	                     signed one says that it came back
 //	bad-json             openai: the content is not JSON               yes
 //	refusal              openai: a refusal in place of content         yes
 //	truncated            openai: cut in the middle, finish "length"    yes
@@ -51,8 +58,8 @@ const (
 var faultKinds = map[string]faultClass{
 	"refuse": requestFault, "reset-before-headers": requestFault, "reset-after-headers": requestFault,
 	"timeout": requestFault, "slow": requestFault, "500": requestFault, "503": requestFault, "429": requestFault,
-	"401": requestFault, "unreadable-2xx": requestFault,
-	"lost": webhookFault, "twice": webhookFault, "shuffled": webhookFault,
+	"401": requestFault, "403": requestFault, "302": requestFault, "unreadable-2xx": requestFault,
+	"lost": webhookFault, "twice": webhookFault, "tripled": webhookFault, "shuffled": webhookFault, "late": webhookFault, "forged": webhookFault,
 	"bad-json": modelFault, "refusal": modelFault, "truncated": modelFault,
 }
 
@@ -76,13 +83,28 @@ func (f Fault) accepts() bool {
 	return false
 }
 
-// faultBoard is what the providers are told to do wrong at the moment; it is forgotten at a restart.
+// times is how often a webhook is told.
+func (f Fault) times() int {
+	switch f.Kind {
+	case "twice":
+		return 2
+	case "tripled":
+		return 3
+	}
+	return 1
+}
+
+// faultBoard is what the providers are told to do wrong at the moment, and how often they did; it is forgotten at a
+// restart.
 type faultBoard struct {
 	mu     sync.Mutex
 	faults map[string][]Fault
+	counts map[string]map[string]int // by provider and kind; clearing the faults leaves them
 }
 
-func newFaultBoard() *faultBoard { return &faultBoard{faults: map[string][]Fault{}} }
+func newFaultBoard() *faultBoard {
+	return &faultBoard{faults: map[string][]Fault{}, counts: map[string]map[string]int{}}
+}
 
 // pick rolls the dice among the provider's faults of these classes; the zero Fault means "behave".
 func (b *faultBoard) pick(provider string, classes ...faultClass) Fault {
@@ -90,6 +112,10 @@ func (b *faultBoard) pick(provider string, classes ...faultClass) Fault {
 	defer b.mu.Unlock()
 	for _, f := range b.faults[provider] {
 		if slices.Contains(classes, faultKinds[f.Kind]) && rand.Float64() < f.Probability {
+			if b.counts[provider] == nil {
+				b.counts[provider] = map[string]int{}
+			}
+			b.counts[provider][f.Kind]++
 			return f
 		}
 	}
@@ -99,6 +125,17 @@ func (b *faultBoard) pick(provider string, classes ...faultClass) Fault {
 func (b *faultBoard) show(w http.ResponseWriter, _ *http.Request) {
 	b.mu.Lock()
 	now := maps.Clone(b.faults)
+	b.mu.Unlock()
+	writeJSON(w, http.StatusOK, now)
+}
+
+// tally says how often each fault has hit since the sandbox started.
+func (b *faultBoard) tally(w http.ResponseWriter, _ *http.Request) {
+	b.mu.Lock()
+	now := map[string]map[string]int{}
+	for provider, counts := range b.counts {
+		now[provider] = maps.Clone(counts)
+	}
 	b.mu.Unlock()
 	writeJSON(w, http.StatusOK, now)
 }

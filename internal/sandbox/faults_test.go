@@ -3,8 +3,10 @@ package sandbox_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -28,6 +30,7 @@ func TestFaultsOfRequests(t *testing.T) {
 		`"503"`:                            {503, 0},
 		`"429","retry_after":7`:            {429, 0},
 		`"401"`:                            {401, 0},
+		`"403"`:                            {403, 0},
 		`"unreadable-2xx"`:                 {202, 1},
 	} {
 		t.Run(fault, func(t *testing.T) {
@@ -54,11 +57,20 @@ func TestFaultsOfRequests(t *testing.T) {
 	}
 }
 
+func TestFaultThatSendsElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(`{"sendgrid":[{"probability":1,"kind":"302"}]}`)
+	if resp, _ := w.do(http.MethodPost, "/v3/mail/send", "application/json", "{}"); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") == "" || len(w.log()) != 0 {
+		t.Errorf("%d to %q", resp.StatusCode, resp.Header.Get("Location"))
+	}
+}
+
 func TestFaultyTwilioSpeaksTwilio(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	service := w.twilio(w.settings["TWILIO_AUTH_TOKEN"])
-	for kind, code := range map[string]string{"429": "20429", "500": "20500", "503": "20503", "401": "20003"} {
+	for kind, code := range map[string]string{"429": "20429", "500": "20500", "503": "20503", "401": "20003", "403": "20006"} {
 		w.faults(`{"twilio":[{"kind":"` + kind + `","probability":1}]}`)
 		if _, err := service.CreateMessage(w.smsParams("+15551230100", "d-1")); err == nil || !strings.Contains(err.Error(), code) {
 			t.Errorf("%s: %v", kind, err)
@@ -103,6 +115,49 @@ func TestFaultsOfWebhooks(t *testing.T) {
 	})
 	if len(w.calls) != 0 {
 		t.Errorf("the app was told of lost events: %v", <-w.calls)
+	}
+}
+
+func TestTripledLateAndForgedWebhooks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(`{"sendgrid":[{"kind":"tripled","probability":1}],"twilio":[{"kind":"late","probability":1,"ms":100}]}`)
+	w.mail("rosa@home.example", "d-1")
+	for _, name := range []string{"processed", "delivered"} {
+		ids := map[any]bool{}
+		for range 3 {
+			event := w.events(w.next())[0]
+			ids[event["sg_event_id"]] = true
+			if event["event"] != name {
+				t.Errorf("%v is told, %s is due", event["event"], name)
+			}
+		}
+		if len(ids) != 1 {
+			t.Errorf("%s is told as %d events", name, len(ids))
+		}
+	}
+	w.sms("+15551230100", "d-2")
+	if first, second := w.form(w.next()), w.form(w.next()); first.Get("MessageStatus") != "delivered" || second.Get("MessageStatus") != "sent" {
+		t.Errorf("late: %v, then %v", first, second)
+	}
+
+	w.faults(`{"sendgrid":[{"kind":"late","probability":1,"ms":100}],"twilio":[{"kind":"forged","probability":1}]}`)
+	w.mail("rosa@home.example", "d-3")
+	if first, second := w.events(w.next())[0], w.events(w.next())[0]; first["event"] != "delivered" || second["event"] != "processed" {
+		t.Errorf("late: %v, then %v", first, second)
+	}
+	w.sms("+15551230100", "d-4")
+	for _, name := range []string{"undelivered", "sent", "undelivered", "delivered"} {
+		c := w.next()
+		form, _ := url.ParseQuery(string(c.body))
+		if form.Get("MessageStatus") != name || w.signed(c) != (name != "undelivered") {
+			t.Errorf("%v, rightly signed: %v; %s is due", form.Get("MessageStatus"), w.signed(c), name)
+		}
+	}
+	var tally map[string]map[string]int
+	if _, text := w.get("/faults/tally"); json.Unmarshal([]byte(text), &tally) != nil || tally["sendgrid"]["tripled"] != 1 || tally["sendgrid"]["late"] != 1 ||
+		tally["twilio"]["late"] != 1 || tally["twilio"]["forged"] != 1 {
+		t.Errorf("the tally is %s", text)
 	}
 }
 

@@ -47,24 +47,37 @@ type Event struct {
 // Message is an accepted notice and its events, oldest first.
 type Message struct {
 	Entry
-	Events []Event `json:"events"`
+	Events  []Event `json:"events"`
+	slimmed bool
 }
 
 // journal is the sandbox's memory: two append-only files and their image. A line is written whole before the call
 // returns, so that a killed process loses nothing it has answered for.
 type journal struct {
 	mu       sync.Mutex
+	dir      string
 	logFile  *os.File
 	evFile   *os.File
 	messages []*Message
 	byID     map[string]*Message
+	byTo     map[string][]*Message // by recipient, oldest first
+	lean     int                   // how many of the oldest messages are kept without what only the inbox shows
 	revision int
 	closed   bool
 }
 
+const (
+	logFile    = "log.ndjson"
+	eventsFile = "events.ndjson"
+)
+
+// keptWhole is how many of the newest messages keep all that the inbox shows and its buttons need. Of older ones the
+// files know the rest.
+const keptWhole = 5 * inboxLimit
+
 func openJournal(dir string) (*journal, error) {
-	j := &journal{byID: map[string]*Message{}}
-	logPath, evPath := filepath.Join(dir, "log.ndjson"), filepath.Join(dir, "events.ndjson")
+	j := &journal{dir: dir, byID: map[string]*Message{}, byTo: map[string][]*Message{}}
+	logPath, evPath := filepath.Join(dir, logFile), filepath.Join(dir, eventsFile)
 	err := errors.Join(
 		eachLine(logPath, func(line []byte) {
 			var e Entry
@@ -150,7 +163,19 @@ func (j *journal) remember(e Entry) {
 	m := &Message{Entry: e, Events: []Event{}}
 	j.messages = append(j.messages, m)
 	j.byID[e.ID] = m
+	j.byTo[e.Recipient] = append(j.byTo[e.Recipient], m)
 	j.revision++
+	for ; len(j.messages)-j.lean > keptWhole; j.lean++ {
+		j.messages[j.lean].slim()
+	}
+}
+
+// slim lets go of what is only for the inbox.
+func (m *Message) slim() {
+	m.slimmed, m.HTML, m.Headers = true, "", nil
+	for i := range m.Events {
+		m.Events[i].Payload = ""
+	}
 }
 
 // note adds an event to its message and returns it with its number.
@@ -184,6 +209,9 @@ func (j *journal) apply(e Event) {
 	if m == nil || e.N < 0 || e.N > len(m.Events) {
 		return
 	}
+	if m.slimmed {
+		e.Payload = ""
+	}
 	if e.N == len(m.Events) {
 		m.Events = append(m.Events, e)
 	} else {
@@ -206,8 +234,19 @@ func (j *journal) find(id string) (Message, bool) {
 func (j *journal) newest(limit int, keep func(*Message) bool) ([]Message, int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return newestOf(j.messages, limit, keep), j.revision
+}
+
+// newestTo is newest among the messages to one recipient: it looks at no other.
+func (j *journal) newestTo(recipient string, limit int, keep func(*Message) bool) []Message {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return newestOf(j.byTo[recipient], limit, keep)
+}
+
+func newestOf(messages []*Message, limit int, keep func(*Message) bool) []Message {
 	found := []Message{}
-	for _, m := range slices.Backward(j.messages) {
+	for _, m := range slices.Backward(messages) {
 		if len(found) == limit {
 			break
 		}
@@ -215,7 +254,7 @@ func (j *journal) newest(limit int, keep func(*Message) bool) ([]Message, int) {
 			found = append(found, m.copy())
 		}
 	}
-	return found, j.revision
+	return found
 }
 
 func (m *Message) copy() Message {
@@ -234,8 +273,11 @@ func (m Message) last() (Event, bool) {
 	return Event{}, false
 }
 
-func (j *journal) serveLog(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Cache-Control", "no-store")
-	http.ServeFile(w, r, j.logFile.Name())
+// serve gives one of the two files as it is, or the part of it that a Range header asks for.
+func (j *journal) serve(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		w.Header().Set("Cache-Control", "no-store")
+		http.ServeFile(w, r, filepath.Join(j.dir, name))
+	}
 }

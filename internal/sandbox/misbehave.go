@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // maxBody is the most a provider reads of one request, in bytes.
@@ -75,29 +76,41 @@ func (s *Sandbox) actOut(w http.ResponseWriter, r *http.Request, provider string
 		w.WriteHeader(max(status, http.StatusOK))
 		io.WriteString(w, "<html><body>upstream connect er")
 	case "429":
-		w.Header().Set("Retry-After", strconv.Itoa(max(f.RetryAfter, 1)))
-		providerError(w, provider, http.StatusTooManyRequests)
-	default: // 401, 500, 503
+		tooManyRequests(w, provider, time.Duration(max(f.RetryAfter, 1))*time.Second)
+	case "302":
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(http.StatusFound)
+	default: // 401, 403, 500, 503
 		status, _ := strconv.Atoi(f.Kind)
 		providerError(w, provider, status)
 	}
+}
+
+// tooManyRequests says when to come again, in the header that everybody knows and in SendGrid's own.
+func tooManyRequests(w http.ResponseWriter, provider string, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
+	if provider == sendgrid {
+		w.Header().Set("X-RateLimit-Remaining", "0")
+		w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(wait).Unix(), 10))
+	}
+	providerError(w, provider, http.StatusTooManyRequests)
 }
 
 // providerError answers an error in the provider's own words.
 func providerError(w http.ResponseWriter, provider string, status int) {
 	switch provider {
 	case sendgrid:
-		message := map[int]string{401: mailBadKey, 429: "too many requests"}[status]
+		message := map[int]string{401: mailBadKey, 403: "access forbidden", 429: "too many requests"}[status]
 		if message == "" {
 			message = "An internal error has occurred" // 500 and 503
 		}
 		writeJSON(w, status, mailErrors{[]mailError{{Message: message}}})
 	case twilio:
-		code := map[int]int{401: 20003, 429: 20429, 500: 20500, 503: 20503}[status]
+		code := map[int]int{401: 20003, 403: 20006, 429: 20429, 500: 20500, 503: 20503}[status]
 		writeTwilioError(w, status, code, "")
 	case openai:
-		kind := map[int]string{401: "invalid_request_error", 429: "requests"}[status]
-		code := map[int]string{401: "invalid_api_key", 429: "rate_limit_exceeded"}[status]
+		kind := map[int]string{401: "invalid_request_error", 403: "invalid_request_error", 429: "requests"}[status]
+		code := map[int]string{401: "invalid_api_key", 403: "unsupported_country_region_territory", 429: "rate_limit_exceeded"}[status]
 		if kind == "" {
 			kind, code = "server_error", ""
 		}

@@ -1,5 +1,5 @@
-// Package sandbox plays the outside world on one local port: SendGrid, Twilio, OpenAI, Cloudflare Access and Sentry,
-// each from its provider's own documentation, and an inbox where a person sees what the demo patients received.
+// Package sandbox plays the outside world on one local port: SendGrid, Twilio, OpenAI, Cloudflare Access, an OpenID
+// provider and Sentry, each from its provider's own documentation or the specification, and an inbox where a person sees what the demo patients received.
 //
 // It knows the providers' wire formats, keeps its keys and its log of accepted requests in a data folder, calls the
 // app back with properly signed webhooks, and can be told to misbehave (see the table in faults.go).
@@ -31,6 +31,7 @@ type Options struct {
 	ModelDelay    time.Duration // between two words of the model; 0 means 15 ms, negative means none
 	CallbackDelay time.Duration // before each webhook; 0 means 400 ms, negative means none
 	LateDelay     time.Duration // for the inbox's "late" button; 0 means 30 s, negative means none
+	ActivityDelay time.Duration // until a mail shows in SendGrid's Email Activity; 0 means 30 s, negative means none
 }
 
 // Sandbox is the played world. Make one with Open; it is safe for concurrent use.
@@ -41,6 +42,8 @@ type Sandbox struct {
 	faults    *faultBoard
 	calls     *caller
 	envelopes *envelopeStore
+	provider  *provider
+	activity  activityMeter
 	pages     *pages
 	handler   http.Handler
 }
@@ -74,7 +77,7 @@ func Open(opt Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		opt: opt, keys: k, journal: j, pages: p,
-		faults: newFaultBoard(), calls: newCaller(opt.Log), envelopes: &envelopeStore{},
+		faults: newFaultBoard(), calls: newCaller(opt.Log), envelopes: &envelopeStore{}, provider: newProvider(),
 	}
 	s.handler = s.routes()
 	return s, nil
@@ -89,6 +92,7 @@ func (o Options) withDefaults() Options {
 	o.ModelDelay = delayOr(o.ModelDelay, 15*time.Millisecond)
 	o.CallbackDelay = delayOr(o.CallbackDelay, 400*time.Millisecond)
 	o.LateDelay = delayOr(o.LateDelay, 30*time.Second)
+	o.ActivityDelay = delayOr(o.ActivityDelay, 30*time.Second)
 	return o
 }
 
@@ -108,14 +112,26 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	return errors.Join(s.calls.close(ctx), s.journal.close())
 }
 
-// Settings are the environment lines an app needs to use this sandbox; GET /settings.env answers the same.
-// No value holds a space or a quote, so a line NAME=value can be read by any tool.
+// Settings are the environment lines an app needs to use this sandbox, signing people in through Access; GET
+// /settings.env answers the same. No value holds a space or a quote, so a line NAME=value can be read by any tool.
 func (s *Sandbox) Settings() map[string]string {
+	all := s.providerSettings()
+	all["ACCESS_ISSUER"], all["ACCESS_AUD"] = s.opt.PublicURL, s.keys.AccessAud
+	return all
+}
+
+// SettingsOIDC are Settings for an app that signs people in through the OpenID provider; GET /settings.env?sign-in=oidc
+// answers the same.
+func (s *Sandbox) SettingsOIDC() map[string]string {
+	all := s.providerSettings()
+	all["OIDC_ISSUER"], all["OIDC_CLIENT_ID"], all["OIDC_CLIENT_SECRET"] = s.opt.PublicURL, s.keys.OIDCClient, s.keys.OIDCSecret
+	return all
+}
+
+func (s *Sandbox) providerSettings() map[string]string {
 	own := s.opt.PublicURL
 	scheme, host, _ := strings.Cut(own, "://")
 	return map[string]string{
-		"ACCESS_ISSUER":        own,
-		"ACCESS_AUD":           s.keys.AccessAud,
 		"SENDGRID_BASE_URL":    own,
 		"SENDGRID_API_KEY":     s.keys.SendGridKey,
 		"SENDGRID_WEBHOOK_KEY": s.keys.webhookPublic(),
@@ -136,6 +152,7 @@ func (s *Sandbox) routes() http.Handler {
 	mux := http.NewServeMux()
 	account := "/2010-04-01/Accounts/{account}/"
 	mux.Handle("POST /v3/mail/send", s.faulty(sendgrid, s.mailSend))
+	mux.Handle("GET /v3/messages", s.faulty(sendgrid, s.mailActivity))
 	mux.Handle("POST "+account+"Messages.json", s.faulty(twilio, s.messageCreate))
 	mux.Handle("GET "+account+"Messages.json", s.faulty(twilio, s.messageList))
 	mux.Handle("GET "+account+"Messages/{message}", s.faulty(twilio, s.messageShow))
@@ -147,6 +164,13 @@ func (s *Sandbox) routes() http.Handler {
 	mux.HandleFunc("GET /cdn-cgi/access/logout", s.atLocalhost(s.signOut))
 	mux.HandleFunc("GET /cdn-cgi/access/certs", s.accessCerts)
 
+	mux.HandleFunc("GET /.well-known/openid-configuration", s.discovery)
+	mux.HandleFunc("GET /oidc/authorize", s.atLocalhost(s.authorize))
+	mux.HandleFunc("GET /oidc/authorize/{sub}", s.atLocalhost(s.authorizeAs))
+	mux.HandleFunc("POST /oidc/token", s.token)
+	mux.HandleFunc("GET /oidc/keys", s.oidcKeys)
+	mux.HandleFunc("GET /oidc/end-session", s.atLocalhost(s.endSession))
+
 	mux.HandleFunc("POST /api/{project}/envelope/", s.sentryEnvelope)
 	mux.HandleFunc("GET /sentry", s.sentryList)
 
@@ -154,10 +178,12 @@ func (s *Sandbox) routes() http.Handler {
 	mux.HandleFunc("GET /inbox.json", s.inboxJSON)
 	mux.HandleFunc("POST /messages/{message}/{act}", s.inboxAct)
 
-	mux.HandleFunc("GET /log", s.journal.serveLog)
+	mux.HandleFunc("GET /log", s.journal.serve(logFile))
+	mux.HandleFunc("GET /events", s.journal.serve(eventsFile))
 	mux.HandleFunc("GET /faults", s.faults.show)
 	mux.HandleFunc("POST /faults", s.faults.set)
 	mux.HandleFunc("DELETE /faults", s.faults.clear)
+	mux.HandleFunc("GET /faults/tally", s.faults.tally)
 	mux.HandleFunc("GET /settings.env", s.settingsEnv)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("GET /assets/", assetHandler())
@@ -167,10 +193,13 @@ func (s *Sandbox) routes() http.Handler {
 	return securityHeaders(http.NewCrossOriginProtection().Handler(mux))
 }
 
-func (s *Sandbox) settingsEnv(w http.ResponseWriter, _ *http.Request) {
+func (s *Sandbox) settingsEnv(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	settings := s.Settings()
+	if r.URL.Query().Get("sign-in") == "oidc" {
+		settings = s.SettingsOIDC()
+	}
 	for _, name := range sortedKeys(maps.Keys(settings)) {
 		fmt.Fprintf(w, "%s=%s\n", name, settings[name])
 	}

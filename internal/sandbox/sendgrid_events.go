@@ -42,9 +42,14 @@ func newMailEvent(e Entry, name string) mailEvent {
 	event["timestamp"] = time.Now().Unix()
 	event["event"] = name
 	event["sg_event_id"] = randomText(16)
-	event["sg_message_id"] = e.ID + ".recvd-5d7f9b6c4-abcde-1-" + strconv.FormatInt(e.Time.Unix(), 16) + "-1.0"
+	event["sg_message_id"] = mailID(e)
 	event["smtp-id"] = "<" + requestID + "@geopod-ismtpd-1>"
 	return event
+}
+
+// mailID is a mail's whole id, of which the answer's X-Message-Id is the first part.
+func mailID(e Entry) string {
+	return e.ID + ".recvd-5d7f9b6c4-abcde-1-" + strconv.FormatInt(e.Time.Unix(), 16) + "-1.0"
 }
 
 // tellMailEvents tells the app, in the background, what becomes of an accepted mail: one post per event, in order,
@@ -61,26 +66,37 @@ func (s *Sandbox) tellMailEvents(e Entry) {
 			s.postMail(ctx, e.ID, batch, false)
 			return
 		}
+		if f.Kind == "late" {
+			first := newMailEvent(e, names[0])
+			s.calls.start(func(ctx context.Context) {
+				if pause(ctx, f.millis(lateMillis)) {
+					s.tellMail(ctx, e, first, Fault{})
+				}
+			})
+			names = names[1:]
+		}
 		for _, name := range names {
 			if !pause(ctx, s.opt.CallbackDelay) {
 				return
 			}
-			s.tellMail(ctx, e.ID, newMailEvent(e, name), f)
+			s.tellMail(ctx, e, newMailEvent(e, name), f)
 		}
 	})
 }
 
-// tellMail posts one event as the fault says: never, once or twice.
-func (s *Sandbox) tellMail(ctx context.Context, message string, event mailEvent, f Fault) {
-	if f.Kind == "lost" {
+// tellMail posts one event as the fault says: never, or as often as it says, or behind a forgery.
+func (s *Sandbox) tellMail(ctx context.Context, e Entry, event mailEvent, f Fault) {
+	switch f.Kind {
+	case "lost":
 		raw, _ := json.Marshal(event)
 		name, _ := event["event"].(string)
-		s.journal.note(Event{Message: message, Time: time.Now().UTC(), Name: name, Lost: true, Payload: string(raw)})
+		s.journal.note(Event{Message: e.ID, Time: time.Now().UTC(), Name: name, Lost: true, Payload: string(raw)})
 		return
+	case "forged":
+		s.postMail(ctx, e.ID, []mailEvent{newMailEvent(e, "bounce")}, true)
 	}
-	s.postMail(ctx, message, []mailEvent{event}, false)
-	if f.Kind == "twice" {
-		s.postMail(ctx, message, []mailEvent{event}, false)
+	for range f.times() {
+		s.postMail(ctx, e.ID, []mailEvent{event}, false)
 	}
 }
 

@@ -19,6 +19,7 @@ var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 // twilioErrors are the codes the sandbox can answer, with their words.
 var twilioErrors = map[int]string{
 	20003: "Authenticate",
+	20006: "Access Denied",
 	20404: "The requested resource was not found",
 	20429: "Too Many Requests",
 	20500: "An internal server error has occurred",
@@ -140,7 +141,13 @@ func (s *Sandbox) messageList(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	size, page := numberOr(query.Get("PageSize"), 50), numberOr(query.Get("Page"), 0)
 	size = min(max(size, 1), 1000)
-	found, _ := s.journal.newest((page+1)*size+1, func(m *Message) bool { return m.Provider == twilio && m.fits(query) })
+	fits := func(m *Message) bool { return m.Provider == twilio && m.fits(query) }
+	var found []Message
+	if to := query.Get("To"); to != "" {
+		found = s.journal.newestTo(to, (page+1)*size+1, fits)
+	} else {
+		found, _ = s.journal.newest((page+1)*size+1, fits)
+	}
 	start := min(page*size, len(found))
 	end := min(start+size, len(found))
 	resources := []any{}

@@ -82,6 +82,15 @@ func (s *Sandbox) tellStatuses(e Entry) {
 		if f.Kind == "shuffled" {
 			slices.Reverse(names)
 		}
+		if f.Kind == "late" {
+			first := names[0]
+			s.calls.start(func(ctx context.Context) {
+				if pause(ctx, f.millis(lateMillis)) {
+					s.tellStatus(ctx, e, first, Fault{})
+				}
+			})
+			names = names[1:]
+		}
 		for _, name := range names {
 			if !pause(ctx, s.opt.CallbackDelay) {
 				return
@@ -91,15 +100,17 @@ func (s *Sandbox) tellStatuses(e Entry) {
 	})
 }
 
-// tellStatus posts one status as the fault says: never, once or twice.
+// tellStatus posts one status as the fault says: never, or as often as it says, or behind a forgery.
 func (s *Sandbox) tellStatus(ctx context.Context, e Entry, name string, f Fault) {
 	form := s.statusForm(e, name)
 	if f.Kind == "lost" || e.Callback == "" {
 		s.journal.note(Event{Message: e.ID, Time: time.Now().UTC(), Name: name, Lost: true, Payload: form.Encode()})
 		return
 	}
-	s.postStatus(ctx, e, form, false)
-	if f.Kind == "twice" {
+	if f.Kind == "forged" {
+		s.postStatus(ctx, e, s.statusForm(e, "undelivered"), true)
+	}
+	for range f.times() {
 		s.postStatus(ctx, e, form, false)
 	}
 }

@@ -51,10 +51,14 @@ func (w *world) sms(to, delivery string) *api.ApiV2010Message {
 }
 
 // form verifies a status callback with the official validator and reads it.
+func (w *world) signed(c call) bool {
+	v := client.NewRequestValidator(w.settings["TWILIO_AUTH_TOKEN"])
+	return v.ValidateBody(w.app+c.path, c.body, c.header.Get("X-Twilio-Signature"))
+}
+
 func (w *world) form(c call) url.Values {
 	w.t.Helper()
-	v := client.NewRequestValidator(w.settings["TWILIO_AUTH_TOKEN"])
-	if !v.ValidateBody(w.app+c.path, c.body, c.header.Get("X-Twilio-Signature")) {
+	if !w.signed(c) {
 		w.t.Fatalf("bad signature on %s", c.path)
 	}
 	form, err := url.ParseQuery(string(c.body))

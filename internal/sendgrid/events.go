@@ -47,7 +47,8 @@ func webhookKeys(texts []string) ([]*ecdsa.PublicKey, error) {
 // left where it is.
 type event struct {
 	Name      string  `json:"event"`
-	Kind      string  `json:"type"` // of a bounce: bounce or blocked
+	Kind      string  `json:"type"`   // of a bounce: bounce or blocked
+	Reason    string  `json:"reason"` // of a drop: one of dropReasons; not kept
 	ID        string  `json:"sg_event_id"`
 	MessageID string  `json:"sg_message_id"`
 	At        float64 `json:"timestamp"` // seconds since 1970
@@ -130,6 +131,9 @@ func (e event) meaning() (state, code string) {
 	case "blocked":
 		return "undelivered", "blocked"
 	case "dropped":
+		if code := dropReasons[e.Reason]; code != "" {
+			return "undelivered", code
+		}
 		return "undelivered", "dropped"
 	}
 	return "", ""

@@ -74,7 +74,7 @@ func TestReceiptsOfTheRealVector(t *testing.T) {
 		t.Fatalf("%v, %d receipts", err, len(got))
 	}
 	want := clinic.Receipt{Provider: "sendgrid", EventKey: "ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA", ProviderID: "LRzXl_NHStOGhQ4kofSm_A",
-		State: "undelivered", Code: "dropped", At: time.Unix(1600112492, 0).UTC()}
+		State: "undelivered", Code: "dropped_bounced", At: time.Unix(1600112492, 0).UTC()}
 	if got[0] != want {
 		t.Errorf("got %+v", got[0])
 	}
@@ -121,7 +121,10 @@ func TestEventsInOurWords(t *testing.T) {
 		`{"event":"delivered","sg_event_id":"3","timestamp":12,` + id + `},{"event":"open","sg_event_id":"4",` + id + `},{"event":"click","sg_event_id":"5"},` +
 		`{"event":"unsubscribe","sg_event_id":"6"},{"event":"spamreport","sg_event_id":"7"},{"event":"group_resubscribe","sg_event_id":"8"},` +
 		`{"event":17},"nonsense",{"event":"bounce","type":"bounce","sg_event_id":"9","d":"not an id","timestamp":13},` +
-		`{"event":"bounce","type":"blocked","sg_event_id":"10","timestamp":14},{"event":"blocked","sg_event_id":"11"},{"event":"delivered"}]`
+		`{"event":"bounce","type":"blocked","sg_event_id":"10","timestamp":14},{"event":"blocked","sg_event_id":"11"},` +
+		`{"event":"dropped","reason":"Unsubscribed Address","sg_event_id":"12"},{"event":"dropped","reason":"Spam Reporting Address","sg_event_id":"13"},` +
+		`{"event":"dropped","reason":"Invalid","sg_event_id":"14"},{"event":"dropped","reason":"Recipient List over Package Quota","sg_event_id":"15"},` +
+		`{"event":"dropped","reason":"rosa@mail.example is unwanted","sg_event_id":"16"},{"event":"dropped","sg_event_id":"17"},{"event":"delivered"}]`
 	got, err := reading(t, public).Receipts(webhook(sign(t, key, "99", body), "99"), []byte(body), uuid.Nil)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +133,9 @@ func TestEventsInOurWords(t *testing.T) {
 		key, state, code string
 		delivery         uuid.UUID
 	}{{"1", "in_transit", "", d}, {"2", "in_transit", "", d}, {"3", "delivered", "", d}, {"9", "undelivered", "bounce", uuid.Nil},
-		{"10", "undelivered", "blocked", uuid.Nil}, {"11", "undelivered", "blocked", uuid.Nil}}
+		{"10", "undelivered", "blocked", uuid.Nil}, {"11", "undelivered", "blocked", uuid.Nil}, {"12", "undelivered", "dropped_unsubscribed", uuid.Nil},
+		{"13", "undelivered", "dropped_spam", uuid.Nil}, {"14", "undelivered", CodeBadAddress, uuid.Nil}, {"15", "undelivered", CodeCredits, uuid.Nil},
+		{"16", "undelivered", "dropped", uuid.Nil}, {"17", "undelivered", "dropped", uuid.Nil}}
 	if len(got) != len(want)+1 {
 		t.Fatalf("%d receipts, want %d", len(got), len(want)+1)
 	}

@@ -1,4 +1,5 @@
-// Package sendgrid hands notices to SendGrid's v3 mail send and reads its signed event webhook.
+// Package sendgrid hands notices to SendGrid's v3 mail send, looks up what became of one where the account can be asked,
+// and reads its signed event webhook.
 //
 // It knows SendGrid's formats and what its answers mean in our words (clinic.Outcome, clinic.Receipt). It does not
 // know why a notice is sent, keeps nothing, and never sends twice: one call is one HTTP attempt, and the table of
@@ -8,7 +9,6 @@ package sendgrid
 import (
 	"context"
 	"crypto/ecdsa"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,7 +29,11 @@ import (
 const (
 	CodeUnreadable = "unreadable"  // 2xx, but no message id: it may have been taken
 	CodeBadAddress = "bad_address" // SendGrid refuses the recipient's address
+	CodeCredits    = "credits"     // the plan is used up
+	CodeSender     = "sender"      // the address we send from is not a verified one
 )
+
+var errNoList = errors.New("sendgrid: an answer without a list of messages")
 
 // Config is an account at SendGrid.
 type Config struct {
@@ -39,6 +43,7 @@ type Config struct {
 	FromName    string        // the clinic's neutral name, may be empty
 	WebhookKeys []string      // base64 of ECDSA public keys in DER: the current one and, while keys change, the previous one
 	Timeout     time.Duration // of one attempt; 0 means 20 s
+	Activity    bool          // the account has the Email Activity API, a paid extra, and the key may read it
 }
 
 // Client sends through one account. It is safe for concurrent use.
@@ -47,6 +52,7 @@ type Client struct {
 	base      *url.URL
 	transport *http.Transport
 	keys      []*ecdsa.PublicKey
+	pace      pace // of look-ups
 }
 
 // New checks the account's settings without calling anyone. It fails when the address is not absolute or a webhook key
@@ -88,20 +94,19 @@ func (c *Client) Send(ctx context.Context, p *clinic.Parcel) clinic.Outcome {
 	if err == nil {
 		body = answer.Body
 	}
-	return outcome(trip.Evidence(), body)
+	return outcome(trip.Evidence(), body, time.Now())
 }
 
 // outcome puts what is known about an attempt in our words.
-func outcome(e wire.Evidence, body string) clinic.Outcome {
-	out := clinic.Outcome{Code: e.Code, RetryAfter: e.RetryAfter}
+func outcome(e wire.Evidence, body string, now time.Time) clinic.Outcome {
+	out := clinic.Outcome{Code: e.Code, RetryAfter: wait(e, now)}
 	switch e.Class {
 	case wire.NotSent:
 		out.Class = clinic.OutcomeNotSent
+		out.Code = reason(e.Status, body, e.Code)
 	case wire.Refused:
 		out.Class = clinic.OutcomeFailed
-		if refusesRecipient(body) {
-			out.Code = CodeBadAddress
-		}
+		out.Code = reason(e.Status, body, e.Code)
 	case wire.Answered:
 		out.Class, out.ProviderID = clinic.OutcomeAccepted, messageID(e.Header.Get("X-Message-Id"))
 		if out.ProviderID == "" {
@@ -111,24 +116,6 @@ func outcome(e wire.Evidence, body string) clinic.Outcome {
 		out.Class = clinic.OutcomeUnknown
 	}
 	return out
-}
-
-// refusesRecipient reads the fields that an error answer blames. Its words are not kept: they may quote the address.
-func refusesRecipient(body string) bool {
-	var answer struct {
-		Errors []struct {
-			Field string `json:"field"`
-		} `json:"errors"`
-	}
-	if json.Unmarshal([]byte(body), &answer) != nil {
-		return false
-	}
-	for _, e := range answer.Errors {
-		if strings.HasPrefix(e.Field, "personalizations.0.to") {
-			return true
-		}
-	}
-	return false
 }
 
 // messageID is the part of SendGrid's message id that the answer and all later events share.

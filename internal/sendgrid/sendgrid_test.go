@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,10 @@ type hook struct {
 	raw     []byte
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { t.Helper(); return newWorldShowing(t, -1) }
+
+// newWorldShowing has mails show in the Email Activity after a while.
+func newWorldShowing(t *testing.T, after time.Duration) *world {
 	t.Helper()
 	w := &world{hooks: make(chan hook, 16)}
 	app := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -44,7 +48,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.address = "http://" + listener.Addr().String()
-	s, err := sandbox.Open(sandbox.Options{BaseURL: app.URL, PublicURL: w.address, Dir: t.TempDir(), CallbackDelay: -1, ModelDelay: -1})
+	s, err := sandbox.Open(sandbox.Options{BaseURL: app.URL, PublicURL: w.address, Dir: t.TempDir(), CallbackDelay: -1, ModelDelay: -1, ActivityDelay: after})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	})
 	settings := s.Settings()
 	w.client, err = New(Config{BaseURL: settings["SENDGRID_BASE_URL"], APIKey: settings["SENDGRID_API_KEY"], From: settings["MAIL_FROM"],
-		FromName: settings["MAIL_FROM_NAME"], WebhookKeys: []string{settings["SENDGRID_WEBHOOK_KEY"]}, Timeout: 3 * time.Second})
+		FromName: settings["MAIL_FROM_NAME"], WebhookKeys: []string{settings["SENDGRID_WEBHOOK_KEY"]}, Timeout: 3 * time.Second, Activity: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +181,9 @@ func TestOutcomes(t *testing.T) {
 	}{
 		"connection refused": {`[{"kind":"refuse","probability":1}]`, "a@mail.example", clinic.OutcomeUnknown, "reset", 0, 0},
 		"credentials":        {`[{"kind":"401","probability":1}]`, "a@mail.example", clinic.OutcomeNotSent, "401", 0, 0},
+		"forbidden":          {`[{"kind":"403","probability":1}]`, "a@mail.example", clinic.OutcomeNotSent, "403", 0, 0},
+		"slow down for ever": {`[{"kind":"429","probability":1,"retry_after":86400}]`, "a@mail.example", clinic.OutcomeNotSent, "429", time.Hour, 0},
+		"sent elsewhere":     {`[{"kind":"302","probability":1}]`, "a@mail.example", clinic.OutcomeUnknown, "302", 0, 0},
 		"slow down":          {`[{"kind":"429","probability":1,"retry_after":9}]`, "a@mail.example", clinic.OutcomeNotSent, "429", 9 * time.Second, 0},
 		"bad address":        {`[]`, "not an address", clinic.OutcomeFailed, CodeBadAddress, 0, 0},
 		"500":                {`[{"kind":"500","probability":1}]`, "a@mail.example", clinic.OutcomeUnknown, "500", 0, 0},
@@ -204,6 +211,94 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// What never reached the provider, over a real socket where there is one.
+func TestOutcomesBeforeTheHeaders(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := "http://" + listener.Addr().String()
+	listener.Close()
+	w := newWorld(t)
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, tt := range map[string]struct {
+		ctx     context.Context
+		address string
+		startBy time.Time
+		code    string
+	}{
+		"refused connection":          {context.Background(), refused, time.Time{}, "unreachable"},
+		"unknown name":                {context.Background(), "http://nobody.invalid", time.Time{}, "dns"},
+		"deadline before the headers": {over, w.address, time.Time{}, "before_headers"},
+		"start window over":           {context.Background(), w.address, time.Now().Add(-time.Second), "start_window"},
+	} {
+		c, err := New(Config{BaseURL: tt.address, APIKey: "key", From: "messages@clinic.test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := parcel("a@mail.example")
+		p.StartBy = tt.startBy
+		if got := c.Send(tt.ctx, p); got.Class != clinic.OutcomeNotSent || got.Code != tt.code {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	if n := len(w.log(t)); n != 0 {
+		t.Errorf("the provider took %d", n)
+	}
+}
+
+// Answers that the sandbox does not give.
+func TestRareAnswers(t *testing.T) {
+	t.Parallel()
+	soon, week := strconv.FormatInt(time.Now().Add(time.Minute).Unix(), 10), strconv.FormatInt(time.Now().Add(7*24*time.Hour).Unix(), 10)
+	for name, tt := range map[string]struct {
+		status      int
+		body        string
+		header      string // X-RateLimit-Reset
+		class, code string
+		after       bool
+	}{
+		"400 about something else":  {400, `{"errors":[{"field":"subject","message":"x"}]}`, "", clinic.OutcomeFailed, "400", false},
+		"400 about the address":     {400, `{"errors":[{"field":"personalizations.0.to.0.email","message":"x"}]}`, "", clinic.OutcomeFailed, CodeBadAddress, false},
+		"400 that cannot be read":   {400, `<html>`, "", clinic.OutcomeFailed, "400", false},
+		"401, credit used up":       {401, `{"errors":[{"message":"Maximum credits exceeded","field":null,"help":null}]}`, "", clinic.OutcomeNotSent, CodeCredits, false},
+		"403, unknown sender":       {403, `{"errors":[{"message":"The from address does not match a verified Sender Identity. Mail cannot be sent until this error is resolved."}]}`, "", clinic.OutcomeNotSent, CodeSender, false},
+		"404":                       {404, ``, "", clinic.OutcomeFailed, "404", false},
+		"405":                       {405, ``, "", clinic.OutcomeFailed, "405", false},
+		"413":                       {413, `{"errors":[{"message":"x"}]}`, "", clinic.OutcomeFailed, "413", false},
+		"415":                       {415, `{"errors":[{"message":"x"}]}`, "", clinic.OutcomeFailed, "415", false},
+		"451, another region":       {451, ``, "", clinic.OutcomeFailed, "451", false},
+		"429 in its own way":        {429, `{"errors":[{"message":"too many requests"}]}`, soon, clinic.OutcomeNotSent, "429", true},
+		"429 for a week":            {429, ``, week, clinic.OutcomeNotSent, "429", true},
+		"429 that makes no sense":   {429, ``, "soon", clinic.OutcomeNotSent, "429", false},
+		"202 without an id":         {202, ``, "", clinic.OutcomeUnknown, CodeUnreadable, false},
+		"502 of a proxy in between": {502, `<html>`, soon, clinic.OutcomeUnknown, "502", false},
+		"301":                       {301, ``, "", clinic.OutcomeUnknown, "301", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if tt.header != "" {
+					w.Header().Set("X-RateLimit-Reset", tt.header)
+				}
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, tt.body)
+			}))
+			t.Cleanup(server.Close)
+			c, err := New(Config{BaseURL: server.URL, APIKey: "key", From: "messages@clinic.test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := c.Send(context.Background(), parcel("a@mail.example"))
+			if got.Class != tt.class || got.Code != tt.code || (got.RetryAfter > 0) != tt.after || got.RetryAfter > time.Minute && (got.RetryAfter != time.Hour || tt.header != week) {
+				t.Errorf("got %+v, want %s %s", got, tt.class, tt.code)
+			}
+		})
+	}
+}
+
 // What the sandbox posts is verified on the raw bytes and becomes receipts; one changed byte and it is a forgery.
 func TestReceiptsFromTheSandbox(t *testing.T) {
 	t.Parallel()
@@ -214,7 +309,7 @@ func TestReceiptsFromTheSandbox(t *testing.T) {
 	}{
 		"delivered": {"rosa@mail.example", []string{"in_transit", "delivered"}, ""},
 		"bounced":   {"bounce@mail.example", []string{"in_transit", "undelivered"}, "bounce"},
-		"dropped":   {"drop@mail.example", []string{"undelivered"}, "dropped"},
+		"dropped":   {"drop@mail.example", []string{"undelivered"}, "dropped_bounced"},
 		"deferred":  {"defer@mail.example", []string{"in_transit", "in_transit", "delivered"}, ""},
 	}
 	for name, tt := range tests {

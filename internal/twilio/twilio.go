@@ -112,8 +112,8 @@ func validity(notAfter, now time.Time) int {
 	return min(max(int(notAfter.Sub(now)/time.Second), 1), longest)
 }
 
-// outcome puts what is known about an attempt in our words. The class comes from the HTTP answer, and Twilio's own
-// number, where there is one, is the code. Its texts are not kept: they may quote the number.
+// outcome puts what is known about an attempt in our words. The class comes from the HTTP answer and, within a 4xx, from
+// Twilio's own number, which is also the code. Its texts are not kept: they may quote the number.
 func outcome(e wire.Evidence, message *api.ApiV2010Message, err error) clinic.Outcome {
 	out := clinic.Outcome{Code: e.Code, RetryAfter: e.RetryAfter}
 	var said *client.TwilioRestError
@@ -121,10 +121,8 @@ func outcome(e wire.Evidence, message *api.ApiV2010Message, err error) clinic.Ou
 		out.Code = strconv.Itoa(said.Code)
 	}
 	switch e.Class {
-	case wire.NotSent:
-		out.Class = clinic.OutcomeNotSent
-	case wire.Refused:
-		out.Class = refusal(out.Code)
+	case wire.NotSent, wire.Refused:
+		out.Class = refusal(e.Class, out.Code)
 	case wire.Answered:
 		return answered(message, err)
 	default:
@@ -133,13 +131,27 @@ func outcome(e wire.Evidence, message *api.ApiV2010Message, err error) clinic.Ou
 	return out
 }
 
-// refusal is the class of a 4xx by Twilio's number: a few of them are not about the message.
-func refusal(code string) string {
-	switch code {
-	case "20003", "20429": // credentials, slow down
-		return clinic.OutcomeNotSent
-	case "20500": // an error of theirs, whatever the status
+// later are limits that pass by themselves: the request was refused whole, with whatever status, and may be made again.
+var later = map[string]bool{
+	"14107": true, // many texts between two numbers within seconds
+	"20429": true, // too many requests at once
+	"21611": true, // too many texts wait for this sender
+	"21730": true, // maintenance
+	"60728": true, // the account's limit of an hour
+	"63038": true, // the account's limit of a day
+}
+
+// refusal is the class of what certainly was not taken as asked. The number says more than the status, which is not the
+// same for one number everywhere: 21xxx is about this very message and will not get better, so it must not be tried for
+// days because it came with a 403.
+func refusal(class wire.Class, code string) string {
+	switch {
+	case code == "20500", code == "20503": // an error of theirs, whatever the status
 		return clinic.OutcomeUnknown
+	case later[code], clinic.Configuration(code):
+		return clinic.OutcomeNotSent
+	case class == wire.NotSent && !strings.HasPrefix(code, "21"):
+		return clinic.OutcomeNotSent
 	}
 	return clinic.OutcomeFailed
 }

@@ -161,6 +161,11 @@ func TestOutcomes(t *testing.T) {
 		accepted    int
 	}{
 		"credentials":        {`[{"kind":"401","probability":1}]`, mobile, clinic.OutcomeNotSent, "20003", 0, 0},
+		"forbidden":          {`[{"kind":"403","probability":1}]`, mobile, clinic.OutcomeNotSent, "20006", 0, 0},
+		"slow down for ever": {`[{"kind":"429","probability":1,"retry_after":86400}]`, mobile, clinic.OutcomeNotSent, "20429", time.Hour, 0},
+		"sent elsewhere":     {`[{"kind":"302","probability":1}]`, mobile, clinic.OutcomeUnknown, "302", 0, 0},
+		"connection closed":  {`[{"kind":"refuse","probability":1}]`, mobile, clinic.OutcomeUnknown, "reset", 0, 0},
+		"reset, not taken":   {`[{"kind":"reset-before-headers","probability":1}]`, mobile, clinic.OutcomeUnknown, "reset", 0, 0},
 		"slow down":          {`[{"kind":"429","probability":1,"retry_after":5}]`, mobile, clinic.OutcomeNotSent, "20429", 5 * time.Second, 0},
 		"bad number":         {`[]`, "+15005550001", clinic.OutcomeFailed, "21211", 0, 0},
 		"unreachable sender": {`[]`, "+15005550002", clinic.OutcomeFailed, "21612", 0, 0},
@@ -201,6 +206,23 @@ func TestRareAnswers(t *testing.T) {
 	}{
 		"failed at once":         {201, `{"sid":"SM1","status":"failed","error_code":30008}`, clinic.OutcomeFailed, "30008"},
 		"no sid":                 {201, `{"status":"queued"}`, clinic.OutcomeUnknown, CodeUnreadable},
+		"the day's limit":        {400, `{"code":63038,"status":400,"message":"x"}`, clinic.OutcomeNotSent, "63038"},
+		"the hour's limit":       {429, `{"code":60728,"status":429,"message":"x"}`, clinic.OutcomeNotSent, "60728"},
+		"too fast to one number": {400, `{"code":14107,"status":400,"message":"x"}`, clinic.OutcomeNotSent, "14107"},
+		"a full queue":           {400, `{"code":21611,"status":400,"message":"x"}`, clinic.OutcomeNotSent, "21611"},
+		"a suspended account":    {403, `{"code":20005,"status":403,"message":"x"}`, clinic.OutcomeNotSent, "20005"},
+		"a wrong service":        {404, `{"code":21701,"status":404,"message":"x"}`, clinic.OutcomeNotSent, "21701"},
+		"no such account":        {404, `{"code":20404,"status":404,"message":"x"}`, clinic.OutcomeNotSent, "20404"},
+		"test credentials":       {403, `{"code":20008,"status":403,"message":"x"}`, clinic.OutcomeNotSent, "20008"},
+		"a number without texts": {400, `{"code":21606,"status":400,"message":"x"}`, clinic.OutcomeNotSent, "21606"},
+		"another's number":       {400, `{"code":21660,"status":400,"message":"x"}`, clinic.OutcomeNotSent, "21660"},
+		"region off, forbidden":  {403, `{"code":21408,"status":403,"message":"x"}`, clinic.OutcomeFailed, "21408"},
+		"opted out, forbidden":   {403, `{"code":21610,"status":403,"message":"x"}`, clinic.OutcomeFailed, "21610"},
+		"trial account":          {400, `{"code":21608,"status":400,"message":"x"}`, clinic.OutcomeFailed, "21608"},
+		"landline":               {400, `{"code":21635,"status":400,"message":"x"}`, clinic.OutcomeFailed, "21635"},
+		"401 without a number":   {401, ``, clinic.OutcomeNotSent, "401"},
+		"403 with a new number":  {403, `{"code":20107,"status":403,"message":"x"}`, clinic.OutcomeNotSent, "20107"},
+		"429 within a 503":       {503, `{"code":20429,"status":503,"message":"x"}`, clinic.OutcomeUnknown, "20429"},
 		"20500 with a 4xx":       {400, `{"code":20500,"status":400,"message":"x"}`, clinic.OutcomeUnknown, "20500"},
 		"20429 with another 4xx": {400, `{"code":20429,"status":400,"message":"x"}`, clinic.OutcomeNotSent, "20429"},
 		"4xx without a number":   {404, `<html>`, clinic.OutcomeFailed, "404"},
@@ -233,6 +255,44 @@ func TestRareAnswers(t *testing.T) {
 			t.Errorf("nothing went out, but it is %+v", got)
 		}
 	})
+}
+
+// What never reached the provider, over a real socket where there is one.
+func TestOutcomesBeforeTheHeaders(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := "http://" + listener.Addr().String()
+	listener.Close()
+	w := newWorld(t)
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, tt := range map[string]struct {
+		ctx     context.Context
+		address string
+		startBy time.Time
+		code    string
+	}{
+		"refused connection":          {context.Background(), refused, time.Time{}, "unreachable"},
+		"unknown name":                {context.Background(), "http://nobody.invalid", time.Time{}, "dns"},
+		"deadline before the headers": {over, w.address, time.Time{}, "before_headers"},
+		"start window over":           {context.Background(), w.address, time.Now().Add(-time.Second), "start_window"},
+	} {
+		c, err := New(Config{BaseURL: tt.address, AccountSID: "AC1", AuthToken: "token", From: "+15005550006"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := w.parcel("+14155550132")
+		p.StartBy = tt.startBy
+		if got := c.Send(tt.ctx, p); got.Class != clinic.OutcomeNotSent || got.Code != tt.code {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	if n := len(w.log(t)); n != 0 {
+		t.Errorf("the provider took %d", n)
+	}
 }
 
 // What the sandbox calls back with is verified for the public address and becomes receipts.

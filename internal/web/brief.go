@@ -176,7 +176,8 @@ func redFlags(page clinic.BriefPage) []check.RedFlag {
 
 func readBrief(f form) clinic.BriefForm {
 	form := clinic.BriefForm{ID: f.id("id"), PatientID: f.id("patient_id"), DoctorID: f.id("doctor_id"), Inquiry: f.text("inquiry"),
-		Points: f.lines("points"), Priority: f.line("priority"), Kind: f.line("kind"), Channel: f.line("channel"), Version: f.version()}
+		Points: f.lines("points"), Priority: f.line("priority"), Kind: f.line("kind"), Channel: f.line("channel"),
+		SendAt: f.line("send_at"), Version: f.version()}
 	kinds := f.list("fact_kind")
 	for i, text := range f.list("fact_text") {
 		kind := clinic.FactKinds[0]

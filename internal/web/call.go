@@ -20,7 +20,6 @@ type call struct {
 	id    uuid.UUID // the address's :id, or Nil
 	form  form      // empty unless the request is a POST
 	route *route
-	token string // the assertion, for streams that look at it again
 }
 
 // handler answers one call. What it returns is translated once, in fail.go.
@@ -136,6 +135,6 @@ func (c *call) isLive() bool {
 	if r.Method != http.MethodGet {
 		return false
 	}
-	polled := strings.HasPrefix(r.URL.Path, pathBoard+"/api/")
+	polled := strings.HasPrefix(r.URL.Path, pathBoard+"/api/") || r.URL.Path == pathDeliveryRows && htmx.IsHTMX(r)
 	return polled || htmx.IsHTMX(r) && !htmx.IsBoosted(r) && r.URL.RawQuery == ""
 }

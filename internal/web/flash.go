@@ -22,6 +22,11 @@ const (
 
 	saidResent     flash = "resent"
 	saidMarkedSent flash = "marked-sent"
+	saidEnded      flash = "ended"
+	saidPaused     flash = "paused"
+	saidResumed    flash = "resumed"
+	saidRetried    flash = "retried"
+	saidScheduled  flash = "scheduled"
 
 	saidNetwork   flash = "network"
 	saidUnblocked flash = "unblocked"
@@ -53,6 +58,16 @@ func (f flash) sentence() string {
 		return "The notice goes out again."
 	case saidMarkedSent:
 		return "Recorded as sent, on your word."
+	case saidEnded:
+		return "Ended. Whoever used it is signed out."
+	case saidPaused:
+		return "Paused. What is signed is kept and waits."
+	case saidResumed:
+		return "Resumed. What waited goes out now."
+	case saidRetried:
+		return "On their way once more."
+	case saidScheduled:
+		return "Saved. It goes out when you said."
 	case saidNetwork:
 		return "Added. It is in force in every process within a few seconds."
 	case saidUnblocked:

@@ -45,12 +45,14 @@ func forms() map[string]fields {
 		"summary": {kind: fieldArea}, "history": {kind: fieldArea}, "notes": {kind: fieldArea}})
 	brief := version.with(fields{"id": {kind: fieldID}, "patient_id": {kind: fieldID}, "doctor_id": {kind: fieldID}, "inquiry": {kind: fieldArea},
 		"points": {kind: fieldArea}, "fact_kind": {kind: fieldChoice, many: true}, "fact_text": {many: true}, "priority": {kind: fieldChoice},
-		"kind": {kind: fieldChoice}, "channel": {kind: fieldChoice}, "next": {kind: fieldChoice}, "add": {kind: fieldChoice}})
+		"kind": {kind: fieldChoice}, "channel": {kind: fieldChoice}, "send_at": {most: 40}, "next": {kind: fieldChoice}, "add": {kind: fieldChoice}})
 	settings := version.with(fields{"tone": {kind: fieldChoice}, "reading_level": {kind: fieldChoice}, "max_words": {most: 20}, "specialty": {},
 		"sign_off": {kind: fieldArea}})
+	from := version.with(fields{"from": {kind: fieldChoice}})
+	listed := fields{"show": {kind: fieldChoice}, "channel": {kind: fieldChoice}, "code": {kind: fieldChoice}, "age": {kind: fieldChoice}}
 	network := fields{"what": {most: 60}, "reason": {}, "lasts": {kind: fieldNumber}, "sure": {kind: fieldChoice}}
 	return map[string]fields{
-		"/sign-out":        {},
+		"/sign-out": {}, "/sessions/end-others": {}, "/sessions/:id/end-other": {}, "/sessions/:id/end-any": {"of": {kind: fieldID}},
 		"/patients/search": {"term": {most: 100}}, "/patients/new": patient, "/patients/:id/edit": patient,
 		"/briefs": brief, "/briefs/flags": brief, "/briefs/:id/edit": brief,
 		"/settings": settings, pathPreview: settings,
@@ -61,7 +63,11 @@ func forms() map[string]fields {
 		"/reviews/:id/approve": text, "/reviews/:id/return": version.with(fields{"note": {kind: fieldArea}}),
 		"/reviews/:id/recall": version, "/reviews/:id/findings": {"key": {kind: fieldChoice}},
 		"/messages/:id/undo": version, "/messages/:id/withdraw": version,
-		"/deliveries/:id/resend": version, "/deliveries/:id/mark-sent": version,
+		"/messages/:id/schedule": from.with(fields{"seen": {kind: fieldChoice}, "send_at": {most: 40}, "when": {kind: fieldChoice}}),
+		"/deliveries/preview":    listed.with(fields{"pick": {kind: fieldID, many: true}, "all": {kind: fieldChoice}}),
+		"/deliveries/retry":      {"row": {kind: fieldChoice, many: true}},
+		"/deliveries/:id/resend": from, "/deliveries/:id/mark-sent": from,
+		"/breakers/:channel/open": version, "/breakers/:channel/close": version,
 
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 

@@ -13,10 +13,12 @@ import (
 func (s *Server) functions() template.FuncMap {
 	t := times{now: s.cfg.Now, zone: s.clinicZone}
 	return template.FuncMap{
-		"field": newField, "area": newField,
+		"field": newField, "schedule": newSchedule, "area": newField,
 		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "dated": t.dated, "iso": t.iso,
+		"due": t.due, "moment": t.moment, "left": t.left, "ahead": t.ahead,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
-		"none": none, "plural": plural, "join": strings.Join, "seq": seq,
+		"channelName": channelName, "channelIcon": channelIcon,
+		"device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
 		"add": func(a, b int) int { return a + b },
 		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
 	}
@@ -39,6 +41,15 @@ func none(text string) bool {
 		return true
 	}
 	return false
+}
+
+// channelName is a channel as people say it.
+func channelName(channel string) string {
+	return map[string]string{"email": "e-mail", "sms": "SMS"}[channel]
+}
+
+func channelIcon(channel string) string {
+	return map[string]string{"email": "mail", "sms": "message-square"}[channel]
 }
 
 func plural(n int, one, many string) string {
@@ -137,6 +148,53 @@ func (t times) exact(at time.Time) string {
 		return ""
 	}
 	return t.local(at).Format("Mon 2 Jan 2006, 15:04")
+}
+
+// due is when something will happen: "today, 16:30", "tomorrow, 09:00", else "Tue 5 Mar, 09:00"; to the second when it is
+// only minutes away, and nobody has to count.
+func (t times) due(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	at = t.local(at)
+	now := t.now().In(at.Location())
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	switch {
+	case at.Sub(now).Abs() < 10*time.Minute:
+		return at.Format("15:04:05")
+	case !at.Before(midnight) && at.Before(midnight.AddDate(0, 0, 1)):
+		return at.Format("today, 15:04")
+	case !at.Before(midnight.AddDate(0, 0, 1)) && at.Before(midnight.AddDate(0, 0, 2)):
+		return at.Format("tomorrow, 15:04")
+	case at.Year() != now.Year():
+		return at.Format("Mon 2 Jan 2006, 15:04")
+	}
+	return at.Format("Mon 2 Jan, 15:04")
+}
+
+// left is how many seconds there are until then, for a countdown by script; 0 when it is no matter of seconds.
+func (t times) left(at time.Time) int {
+	if d := at.Sub(t.now()); d > 0 && d <= 2*time.Minute {
+		return int(d.Seconds())
+	}
+	return 0
+}
+
+// moment is a time as a field of day and time holds it, on the clinic's clock: of a time or a pointer to one that lies ahead.
+func (t times) moment(at any) string {
+	when, ok := at.(time.Time)
+	if p, is := at.(*time.Time); is && p != nil {
+		when, ok = *p, true
+	}
+	if !ok || !when.After(t.now()) {
+		return ""
+	}
+	return t.local(when).Format("2006-01-02T15:04")
+}
+
+// ahead is the clinic's time some days from now, as a field of day and time holds it.
+func (t times) ahead(days int) string {
+	return t.local(t.now().UTC()).AddDate(0, 0, days).Format("2006-01-02T15:04")
 }
 
 // dated is a moment in the patient's own words: "November 22, 2026, 6:29 PM", or "22 de noviembre de 2026, 18:29".

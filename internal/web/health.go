@@ -17,14 +17,16 @@ type readiness struct {
 	Status   string `json:"status"` // ready, not ready or draining
 	Postgres string `json:"postgres"`
 	Redis    string `json:"redis"`
+	Fence    string `json:"fence"` // ok, held, unchecked or off
 	Reason   string `json:"reason,omitempty"`
 	Version  string `json:"version,omitempty"`
 }
 
 // readyShow says whether requests should come here: Postgres answers, its schema is ours, and the process is not on its
-// way out. Redis away is not a reason: the clinic goes on, pages poll, and what is approved is kept.
+// way out. Redis away is not a reason: the clinic goes on, pages poll, and what is approved is kept. Nor is a database
+// from which nothing may be sent.
 func (s *Server) readyShow(c *call) error {
-	r := readiness{Status: "ready", Postgres: "ok", Redis: "ok", Version: s.cfg.Version}
+	r := readiness{Status: "ready", Postgres: "ok", Redis: "ok", Fence: s.cfg.Fence(), Version: s.cfg.Version}
 	status := http.StatusOK
 	if !s.cfg.Hub.Healthy() {
 		r.Redis = "degraded"

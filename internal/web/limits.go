@@ -101,11 +101,11 @@ func (s *Server) mayEnter(c *call) error {
 
 // mayTry counts sign-ins: of a person who is vouched for by themselves, since a clinic's people share one address; of
 // assertions that do not hold by address.
-func (s *Server) mayTry(c *call, reason, issuer, subject string) error {
+func (s *Server) mayTry(c *call, reason string, who clinic.Identity) error {
 	switch reason {
 	case "":
-		return s.within(c, s.rules.signIn, issuer+" "+subject)
-	case reasonRefused:
+		return s.within(c, s.rules.signIn, who.Issuer+" "+who.Subject)
+	case reasonRefused, reasonDeclined:
 		return s.within(c, s.rules.signIn, s.callerKey(c))
 	default:
 		return nil

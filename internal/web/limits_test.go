@@ -85,8 +85,7 @@ func TestAddressLimit(t *testing.T) {
 	r.Header.Set("Stamp", "ok")
 	v.wants(v.do(r), http.StatusNoContent)
 
-	other := *s // a second process with the same Redis
-	other.Server, other.hub = second(t, s, limit.New(rc, []byte("one key"))), s.hub
+	other := &site{Server: second(t, s, limit.New(rc, []byte("one key")))} // a second process with the same Redis
 	w := other.visitor(t)
 	w.refusedByRate(w.get("/sign-in"), "address", 100, 60)
 }

@@ -24,7 +24,7 @@ func (s *Server) newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.fail
-	e.Pre(s.observe, s.guard, s.catch, s.gate, s.sameOrigin(s.routes()))
+	e.Pre(s.observe, s.guard, s.catch, s.keepOut, s.sameOrigin(s.routes()))
 	e.Use(s.localhost, middleware.GzipWithConfig(middleware.GzipConfig{Level: 5, MinLength: 1024, Skipper: writesItsOwn}))
 	s.lay(e)
 	return e

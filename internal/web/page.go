@@ -88,6 +88,7 @@ func sentenceFor(c *call, code, english string) string {
 	spanish := map[string]string{
 		"date":      "Escriba el mes, el día y el año en números, por ejemplo 3, 27, 1968.",
 		"proof":     "No ha funcionado. Revise la fecha de nacimiento o llame a la clínica. Después de cinco intentos el enlace se bloquea.",
+		"in_review": "La clínica está revisando este mensaje de nuevo. Llame si tiene preguntas.",
 		"withdrawn": "La clínica ha retirado este mensaje. Llame si tiene preguntas.",
 		"expired":   "Este enlace ha caducado. Llame a la clínica para pedir otro.",
 	}

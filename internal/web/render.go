@@ -16,10 +16,11 @@ type Page struct {
 	Nav      string // which link of the navigation is current
 	Actor    clinic.Actor
 	Env      string
-	Waiting  int    // for the navigation's count
-	Partial  bool   // a part of an open page: what stands elsewhere on it comes along out of band
-	Degraded bool   // live updates are away
-	Flash    string // one sentence after a redirect
+	Waiting  int              // for the navigation's count
+	Partial  bool             // a part of an open page: what stands elsewhere on it comes along out of band
+	Degraded bool             // live updates are away
+	Stopped  *clinic.Instance // nothing is sent, and since when
+	Flash    string           // one sentence after a redirect
 	Scripts  bool
 	V        any // the handler's view
 }
@@ -106,9 +107,18 @@ func (s *Server) surround(c *call, page *Page, set screen) {
 	case layoutPatient:
 		page.Scripts = false
 	case layoutMain:
+		s.stopped(c, page)
 		page.Degraded = !s.cfg.Hub.Healthy()
 		page.Flash = takeFlash(c)
 		s.count(c, page)
+	}
+}
+
+// stopped is for every page of people who have signed in; strangers and patients are told nothing of it. Without an answer
+// the page is still worth showing.
+func (s *Server) stopped(c *call, page *Page) {
+	if i, err := s.cfg.Clinic.InstanceSee(c.Request().Context()); err == nil && i.HeldAt != nil {
+		page.Stopped = &i
 	}
 }
 

@@ -11,14 +11,17 @@ import (
 
 // Addresses that the layers know by name.
 const (
-	pathEvents  = "/events"
-	pathStatic  = "/static/*"
-	pathHealth  = "/healthz"
-	pathReady   = "/readyz"
-	pathMetrics = "/metrics"
-	pathBoard   = "/ops/queues"
-	pathPreview = "/settings/preview"
-	pathReport  = "/csp-report"
+	pathStart        = "/sign-in/start"
+	pathArrival      = "/signed-in"
+	pathEvents       = "/events"
+	pathStatic       = "/static/*"
+	pathHealth       = "/healthz"
+	pathReady        = "/readyz"
+	pathMetrics      = "/metrics"
+	pathBoard        = "/ops/queues"
+	pathPreview      = "/settings/preview"
+	pathDeliveryRows = "/deliveries/rows"
+	pathReport       = "/csp-report"
 )
 
 const (
@@ -36,9 +39,16 @@ func (s *Server) routes() []route {
 func (s *Server) routesOfPeople() []route {
 	return []route{
 		{get, "/sign-in", doorOpen, "", s.sessionNew},
-		{get, "/signed-in", doorOpen, clinic.SessionOpen, s.sessionOpen},
+		{get, pathStart, doorOpen, "", s.sessionStart},
+		{get, pathArrival, doorOpen, clinic.SessionOpen, s.sessionOpen},
 		{post, "/sign-out", doorPerson, clinic.SessionEnd, s.sessionEnd},
 		{get, "/signed-out", doorOpen, "", s.sessionEnded},
+
+		{get, "/sessions", doorStaff, clinic.SessionList, s.sessionList},
+		{post, "/sessions/end-others", doorStaff, clinic.SessionEndOthers, s.sessionEndOthers},
+		{post, "/sessions/:id/end-other", doorStaff, clinic.SessionEndOther, s.sessionEndOther},
+		{get, "/sessions/all", doorStaff, clinic.SessionListAll, s.sessionListAll},
+		{post, "/sessions/:id/end-any", doorStaff, clinic.SessionEndAny, s.sessionEndAny},
 
 		{get, "/", doorStaff, clinic.WorklistShow, s.worklistShow},
 		{get, "/worklist", doorStaff, clinic.WorklistShow, s.worklistShow},
@@ -67,6 +77,9 @@ func (s *Server) routesOfPeople() []route {
 		{post, "/networks/allow", doorStaff, clinic.NetworkAllow, s.networkAllow},
 		{post, "/networks/:id/unblock", doorStaff, clinic.NetworkUnblock, s.networkUnblock},
 		{get, "/reports", doorStaff, clinic.ReportList, s.reportList},
+		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
+		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
+		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},
 
 		{get, pathEvents, doorStaff, clinic.MessageShow, s.eventsStream},
 	}
@@ -97,7 +110,12 @@ func (s *Server) routesOfMessages() []route {
 		{get, "/messages/:id/timeline", doorStaff, clinic.MessageShow, s.messageShow},
 		{post, "/messages/:id/undo", doorStaff, clinic.MessageUndo, s.messageUndo},
 		{post, "/messages/:id/withdraw", doorStaff, clinic.MessageWithdraw, s.messageWithdraw},
+		{post, "/messages/:id/schedule", doorStaff, clinic.MessageSchedule, s.messageSchedule},
 
+		{get, "/deliveries", doorStaff, clinic.DeliveryList, s.deliveryList},
+		{get, pathDeliveryRows, doorStaff, clinic.DeliveryList, s.deliveryList},
+		{post, "/deliveries/preview", doorStaff, clinic.DeliveryPreview, s.deliveryPreview},
+		{post, "/deliveries/retry", doorStaff, clinic.DeliveryRetry, s.deliveryRetry},
 		{post, "/deliveries/:id/resend", doorStaff, clinic.DeliveryResend, s.deliveryResend},
 		{post, "/deliveries/:id/mark-sent", doorStaff, clinic.DeliveryMarkSent, s.deliveryMarkSent},
 	}

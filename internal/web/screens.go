@@ -12,6 +12,7 @@ const (
 	pageSignIn      name = "session/sign-in"
 	pageSignedOut   name = "session/signed-out"
 	pageNoRole      name = "session/no-role"
+	pageSessions    name = "session/list"
 	pageWorklist    name = "worklist/show"
 	pagePatients    name = "patient/list"
 	pagePatient     name = "patient/show"
@@ -21,6 +22,9 @@ const (
 	pageDiff        name = "draft/diff"
 	pageReview      name = "review/show"
 	pageMessage     name = "message/show"
+	pageStatus      name = "status/show"
+	pageDeliveries  name = "delivery/show"
+	pageRetry       name = "delivery/preview"
 	pageSettings    name = "settings/show"
 	pageAsk         name = "page/ask"
 	pageRead        name = "page/read"
@@ -35,17 +39,19 @@ const (
 
 // Partials that are answers of their own to htmx.
 const (
-	partWorklist name = "worklist/_list"
-	partPatients name = "patient/_rows"
-	partFlags    name = "brief/_flags"
-	partCard     name = "draft/_card"
-	partProgress name = "draft/_progress"
-	partChecks   name = "draft/_checks"
-	partSaved    name = "draft/_saved"
-	partReview   name = "review/_panel"
-	partTimeline name = "message/_live"
-	partPreview  name = "settings/_preview"
-	partError    name = "_error"
+	partWorklist   name = "worklist/_list"
+	partPatients   name = "patient/_rows"
+	partFlags      name = "brief/_flags"
+	partCard       name = "draft/_card"
+	partProgress   name = "draft/_progress"
+	partChecks     name = "draft/_checks"
+	partSaved      name = "draft/_saved"
+	partReview     name = "review/_panel"
+	partTimeline   name = "message/_live"
+	partStatus     name = "status/_live"
+	partPreview    name = "settings/_preview"
+	partError      name = "_error"
+	partDeliveries name = "delivery/_list"
 )
 
 // layoutOf is the layout a page stands in.
@@ -62,9 +68,9 @@ func layoutOf(page name) name {
 
 func allScreens() []screen {
 	var all []screen
-	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
-		pageDraft, pageDiff, pageReview, pageMessage, pageSettings, pageAsk, pageRead, pageStop, pageStopped, pageEnded,
-		pageNetworks, pageReports, pageStyleguide, pageError} {
+	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
+		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageAsk, pageRead, pageStop, pageStopped,
+		pageEnded, pageNetworks, pageReports, pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
 	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up
@@ -72,5 +78,5 @@ func allScreens() []screen {
 
 func allParts() []name {
 	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
-		partPreview, partError}
+		partStatus, partDeliveries, partPreview, partError}
 }

@@ -92,7 +92,7 @@ func TestReadiness(t *testing.T) {
 		}
 		return got.Code, r
 	}
-	if code, r := read(); code != 200 || r != (readiness{Status: "ready", Postgres: "ok", Redis: "ok"}) {
+	if code, r := read(); code != 200 || r != (readiness{Status: "ready", Postgres: "ok", Redis: "ok", Fence: "off"}) {
 		t.Fatal(code, r)
 	}
 	s.hub.mu.Lock()

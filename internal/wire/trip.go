@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -32,6 +33,7 @@ type Trip struct {
 	mu       sync.Mutex
 	used     bool
 	wrote    bool
+	unsafe   bool // TLS could not be agreed upon
 	late     bool
 	err      error
 	answered *http.Response
@@ -55,13 +57,21 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if t.tooLate() {
 		return nil, t.fail(errTooLate)
 	}
+	sends := given.Method == http.MethodPost // a look-up changes nothing, so it is no moment to die at
 	req := given.Clone(httptrace.WithClientTrace(t.ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { t.setWrote(false) }, // asked again only when nothing was written
+		GetConn:          func(string) { t.setWrote(false) }, // asked again only when nothing was written
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { t.setUnsafe(err != nil) },
 		WroteHeaders: func() {
 			t.setWrote(true)
-			faultpoint.Reach("wire", "headers-written")
+			if sends {
+				faultpoint.Reach("wire", "headers-written")
+			}
 		},
-		WroteRequest: func(httptrace.WroteRequestInfo) { faultpoint.Reach("wire", "request-written") },
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			if sends {
+				faultpoint.Reach("wire", "request-written")
+			}
+		},
 	}))
 	if t.base != nil {
 		req.URL.Scheme, req.URL.Host, req.Host = t.base.Scheme, t.base.Host, t.base.Host
@@ -74,7 +84,9 @@ func (t *Trip) RoundTrip(given *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, t.fail(err)
 	}
-	faultpoint.Reach("wire", "answered")
+	if sends {
+		faultpoint.Reach("wire", "answered")
+	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer
@@ -125,6 +137,12 @@ func (t *Trip) setWrote(wrote bool) {
 	t.mu.Unlock()
 }
 
+func (t *Trip) setUnsafe(unsafe bool) {
+	t.mu.Lock()
+	t.unsafe = unsafe
+	t.mu.Unlock()
+}
+
 func (t *Trip) fail(err error) error {
 	t.mu.Lock()
 	t.err = err
@@ -141,7 +159,7 @@ func (t *Trip) Evidence() Evidence {
 		case t.late || errors.Is(t.err, errTooLate):
 			return Evidence{Class: NotSent, Code: CodeStartWindow}
 		case !t.wrote:
-			return Evidence{Class: NotSent, Code: codeBefore(t.ctx, t.err)}
+			return Evidence{Class: NotSent, Code: codeBefore(t.ctx, t.unsafe, t.err)}
 		}
 		return Evidence{Class: Unknown, Code: codeAfter(t.ctx, t.err)}
 	}

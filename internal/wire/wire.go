@@ -17,7 +17,6 @@ package wire
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -53,16 +52,20 @@ const (
 // maxAnswer is the most that is read of an answer, in bytes; the rest is dropped.
 const maxAnswer = 1 << 20
 
-// maxRetryAfter bounds what a provider may ask us to wait.
-const maxRetryAfter = time.Hour
+// MaxRetryAfter bounds what a provider may ask us to wait.
+const MaxRetryAfter = time.Hour
 
-// NewTransport is a transport for one provider: connect within 5 s, TLS within 5 s, few idle connections.
+// keptConns is how many connections to a provider stay open for the next attempt: as many as a worker may have attempts
+// under way, so that none is opened and closed for each.
+const keptConns = 256
+
+// NewTransport is a transport for one provider: connect within 5 s, TLS within 5 s.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   5 * time.Second,
-		MaxIdleConnsPerHost:   8,
+		MaxIdleConnsPerHost:   keptConns,
 		IdleConnTimeout:       30 * time.Second,
 		ForceAttemptHTTP2:     true,
 		ExpectContinueTimeout: time.Second,
@@ -110,18 +113,16 @@ func classify(status int) Class {
 	return Unknown
 }
 
-// codeBefore names an error from before the headers.
-func codeBefore(ctx context.Context, err error) string {
+// codeBefore names an error from before the headers. unsafe says that TLS could not be agreed upon: its errors have no
+// type in common.
+func codeBefore(ctx context.Context, unsafe bool, err error) string {
 	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
 	switch {
 	case ctx.Err() != nil:
 		return CodeBefore
 	case errors.As(err, &dns):
 		return CodeDNS
-	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert):
+	case unsafe:
 		return CodeTLS
 	}
 	return CodeUnreachable
@@ -141,9 +142,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	wait := time.Duration(0)
 	if seconds, err := strconv.Atoi(text); err == nil {
-		wait = time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
+		wait = time.Duration(min(max(seconds, 0), int(MaxRetryAfter/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(text); err == nil {
 		wait = at.Sub(now)
 	}
-	return min(max(wait, 0), maxRetryAfter)
+	return min(max(wait, 0), MaxRetryAfter)
 }

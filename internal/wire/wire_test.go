@@ -95,6 +95,7 @@ func TestOneAnswerMeans(t *testing.T) {
 		"413":                     {answer: status(413), class: Refused, code: "413"},
 		"429 in seconds":          {answer: status(429, "Retry-After", "7"), class: NotSent, code: "429", after: 7 * time.Second},
 		"429 for ever":            {answer: status(429, "Retry-After", "99999999"), class: NotSent, code: "429", after: time.Hour},
+		"429 in the far future":   {answer: status(429, "Retry-After", "Mon, 02 Jan 2106 15:04:05 GMT"), class: NotSent, code: "429", after: time.Hour},
 		"429 in the past":         {answer: status(429, "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), class: NotSent, code: "429"},
 		"500":                     {answer: status(500), class: Unknown, code: "500"},
 		"503":                     {answer: status(503), class: Unknown, code: "503"},

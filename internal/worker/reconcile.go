@@ -42,14 +42,20 @@ func (w *Worker) reconcile(ctx context.Context) error {
 	return nil
 }
 
-// lookUp asks about one delivery. A sender that is no Finder cannot be asked.
-func (w *Worker) lookUp(ctx context.Context, actor clinic.Actor, u clinic.Unknown) error {
-	found := clinic.Found{Class: clinic.FoundCannotAsk}
-	if finder, ok := w.cfg.Senders[u.Channel].(clinic.Finder); ok {
-		asking, cancel := context.WithTimeout(ctx, w.cfg.ProviderTime)
-		found = finder.Find(asking, u)
-		cancel()
+// LookUp asks a provider about one delivery, for most at the longest. A sender that is no Finder cannot be asked.
+func LookUp(ctx context.Context, sender clinic.Sender, most time.Duration, u clinic.Unknown) clinic.Found {
+	finder, ok := sender.(clinic.Finder)
+	if !ok {
+		return clinic.Found{Class: clinic.FoundCannotAsk}
 	}
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	return finder.Find(ctx, u)
+}
+
+// lookUp asks about one delivery, and has the answer written down.
+func (w *Worker) lookUp(ctx context.Context, actor clinic.Actor, u clinic.Unknown) error {
+	found := LookUp(ctx, w.cfg.Senders[u.Channel], w.cfg.ProviderTime, u)
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"countersign/internal/clinic"
+	"countersign/internal/sendgrid"
 )
 
 // hasty makes a look-up come again at once, and a person be asked after grace.
@@ -55,6 +56,67 @@ func TestUnknownIsNotFound(t *testing.T) {
 	}
 	if w.Count(t, "SELECT count(*) FROM deliveries WHERE message_id = $1 AND error_class = 'not_found'", id) != 1 {
 		t.Error("it does not say that Twilio was asked")
+	}
+}
+
+// Twilio shows late what it took: the delivery has come to a person meanwhile, and is found all the same, once.
+func TestUndecidedIsFoundLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, hasty(100*time.Millisecond), func(c *clinic.Config) { c.Times.LookupAgain = 50 * time.Millisecond })
+	w.faults(t, `{"twilio":[{"kind":"503","probability":1,"accept":true},{"kind":"lost","probability":1}]}`)
+	w.start(t)
+	id := w.Approved(t, w.Patient, "sms")
+	eventually(t, "it comes to a person", func() bool { return w.state(t, id, "needs_person") })
+	w.faults(t, `{"twilio":[{"kind":"lost","probability":1}]}`)
+	eventually(t, "it is found", func() bool { return w.state(t, id, "accepted") })
+	if n := w.sent(t); n != 1 {
+		t.Errorf("%d texts were taken", n)
+	}
+	if w.Count(t, "SELECT count(*) FROM deliveries WHERE message_id = $1 AND attempt = 1 AND resends = 0 AND marked_sent_by IS NULL", id) != 1 {
+		t.Error("it was not the look-up that settled it")
+	}
+}
+
+// Where the account has the Email Activity API, a mail that got no answer and whose events are lost is found by it.
+func TestUnknownMailIsLookedUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *clinic.Config) { c.Times.ProviderTime = 500 * time.Millisecond }) // six look-ups take three seconds
+	mail, err := sendgrid.New(sendgrid.Config{BaseURL: w.settings["SENDGRID_BASE_URL"], APIKey: w.settings["SENDGRID_API_KEY"], From: w.settings["MAIL_FROM"], Activity: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.config.Senders["email"] = mail
+	w.faults(t, `{"sendgrid":[{"kind":"reset-after-headers","probability":1},{"kind":"lost","probability":1}]}`)
+	w.start(t)
+	id := w.Approved(t, w.Patient, "email")
+	eventually(t, "the delivery is unknown", func() bool { return w.state(t, id, "unknown") })
+	w.faults(t, `{"sendgrid":[{"kind":"lost","probability":1}]}`)
+	eventually(t, "it is found", func() bool { return w.state(t, id, "in_transit") })
+	if n := w.sent(t); n != 1 {
+		t.Errorf("%d mails were taken", n)
+	}
+}
+
+// A provider that asks to come again in ten minutes is left alone for so long, and the notice is not lost.
+func TestRetryAfterIsHonoured(t *testing.T) {
+	t.Parallel()
+	for channel, provider := range map[string]string{"email": "sendgrid", "sms": "twilio"} {
+		t.Run(provider, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.faults(t, `{"`+provider+`":[{"kind":"429","probability":1,"retry_after":600}]}`)
+			w.start(t)
+			id := w.Approved(t, w.Patient, channel)
+			eventually(t, "it is queued again", func() bool {
+				return w.Count(t, "SELECT count(*) FROM deliveries WHERE message_id = $1 AND state = 'queued' AND attempt = 1", id) == 1
+			})
+			if w.Count(t, "SELECT count(*) FROM deliveries WHERE message_id = $1 AND error_class IN ('429', '20429') AND next_attempt_at BETWEEN now() + interval '9 minutes' AND now() + interval '11 minutes'", id) != 1 {
+				t.Error("it is tried again too early or too late")
+			}
+			if n := w.sent(t); n != 0 {
+				t.Errorf("%d were taken", n)
+			}
+		})
 	}
 }
 

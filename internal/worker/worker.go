@@ -88,8 +88,10 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{cfg: cfg, queue: NewQueue(cfg.Redis), stopping: context.Background(), outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "countersign_delivery_attempts_total", Help: "Attempts at a provider by what they came to."}, []string{"provider", "class"})}
 	if cfg.Metrics != nil {
-		if err := cfg.Metrics.Registry().Register(w.outcomes); err != nil {
-			return nil, err
+		for _, figures := range []prometheus.Collector{w.outcomes, newCounts(cfg.Clinic)} {
+			if err := cfg.Metrics.Registry().Register(figures); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return w, nil

@@ -24,9 +24,10 @@ import (
 // world is a clinic on a database of its own, a Redis database of its own, and a sandbox that plays the providers.
 type world struct {
 	*clinictest.World
-	redis   *redis.Client
-	address string // of the sandbox
-	config  Config
+	redis    *redis.Client
+	address  string            // of the sandbox
+	settings map[string]string // that the sandbox gives
+	config   Config
 }
 
 // reenqueue is how soon a row that was handed to the queue is handed over again in these tests.
@@ -42,6 +43,7 @@ func newWorld(t *testing.T, options ...clinictest.Option) *world {
 		c.Nudge = func(ctx context.Context, due clinic.Due) { _ = queue.Enqueue(ctx, due) }
 	}}, options...)...)
 	settings := w.play(t)
+	w.settings = settings
 	mail, err := sendgrid.New(sendgrid.Config{BaseURL: settings["SENDGRID_BASE_URL"], APIKey: settings["SENDGRID_API_KEY"], From: settings["MAIL_FROM"]})
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +70,7 @@ func (w *world) play(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	w.address = "http://" + listener.Addr().String()
-	s, err := sandbox.Open(sandbox.Options{BaseURL: "http://127.0.0.1:9", PublicURL: w.address, Dir: t.TempDir(), ModelDelay: time.Millisecond, CallbackDelay: time.Hour})
+	s, err := sandbox.Open(sandbox.Options{BaseURL: "http://127.0.0.1:9", PublicURL: w.address, Dir: t.TempDir(), ModelDelay: time.Millisecond, CallbackDelay: time.Hour, ActivityDelay: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	for _, name := range []string{"APP_ENV", "BASE_URL", "KEYSET", "OPENAI_MODEL", "OPENAI_API_KEY"} {
+	for _, name := range []string{"APP_ENV", "BASE_URL", "KEYSET", "OPENAI_MODEL", "OPENAI_API_KEY", "BLOB_URL"} {
 		fmt.Printf("%s is %s\n", name, os.Getenv(name))
 	}
 	for _, name := range []string{"DATABASE_URL", "MIGRATE_DATABASE_URL", "REDIS_URL", "METRICS_TOKEN"} {

@@ -23,7 +23,7 @@ func (s *site) keepOut(t *testing.T, what string) {
 
 // Who is kept out is told so, and nothing of what they ask is looked at: not whether it exists, not from which site it
 // comes, not their session. Providers, the one-click stop and probes are not held to it.
-func TestGate(t *testing.T) {
+func TestKeepOut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *Config) {
 		c.SendGrid, c.Twilio, c.Inbound, c.CountryHeader = stamp{}, stamp{}, stamp{}, "CF-IPCountry"
@@ -75,7 +75,7 @@ func TestGate(t *testing.T) {
 
 // A process hears of a change at once, and reads the lists again by itself when it hears nothing; without a database it
 // holds up what it had.
-func TestGateKeepsUp(t *testing.T) {
+func TestListsKeepUp(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	v := s.visitor(t)
@@ -106,13 +106,13 @@ func TestGateKeepsUp(t *testing.T) {
 	if !strings.Contains(s.log.String(), "cannot be read") {
 		t.Error("nobody is told that the lists cannot be read")
 	}
-	if gateEvery > 10*time.Second {
+	if listsEvery > 10*time.Second {
 		t.Error("a process that hears nothing does not look often enough")
 	}
 }
 
 // Nothing announced, a process looks by itself: here until it has read the lists for the first time.
-func TestGateLooksByItself(t *testing.T) {
+func TestListsAreReadAnew(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	watching, stop := context.WithCancel(ctx())

@@ -1,0 +1,143 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// bucket is S3 as another program plays it, over a real socket.
+func bucket(t *testing.T) string {
+	t.Helper()
+	backend := s3mem.New()
+	if err := backend.CreateBucket("fence"); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gofakes3.New(backend).Server())
+	t.Cleanup(server.Close)
+	return "s3://fence?region=us-east-1&use_path_style=true&disable_https=true&endpoint=" + server.URL
+}
+
+func places(t *testing.T) map[string]string {
+	t.Setenv("AWS_ACCESS_KEY_ID", "a-key-for-tests-only")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "a-secret-for-tests-only")
+	return map[string]string{"folder": "file://" + filepath.Join(t.TempDir(), "made", "when missing"), "bucket": bucket(t)}
+}
+
+func open(t *testing.T, address string) *Bucket {
+	t.Helper()
+	b, err := Open(context.Background(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+// What is written is read, by others too; nobody writes over what they have not seen.
+func TestBucket(t *testing.T) {
+	ctx := context.Background()
+	for name, address := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			mine, theirs := open(t, address), open(t, address)
+			if _, _, err := mine.Read(ctx, "a.json"); !errors.Is(err, ErrMissing) {
+				t.Fatalf("an empty place: %v", err)
+			}
+			if err := mine.Write(ctx, "a.json", []byte("one"), "never seen"); !errors.Is(err, ErrMoved) {
+				t.Errorf("over a file that is not there: %v", err)
+			}
+			if err := mine.Write(ctx, "a.json", []byte("one"), ""); err != nil {
+				t.Fatal(err)
+			}
+			if err := theirs.Write(ctx, "a.json", []byte("two"), ""); !errors.Is(err, ErrMoved) {
+				t.Errorf("as new over an old one: %v", err)
+			}
+			content, seen, err := theirs.Read(ctx, "a.json")
+			if err != nil || string(content) != "one" || seen == "" {
+				t.Fatalf("read %q %q %v", content, seen, err)
+			}
+			if err := mine.Write(ctx, "a.json", []byte("two"), seen); err != nil {
+				t.Fatal(err)
+			}
+			if err := theirs.Write(ctx, "a.json", []byte("three"), seen); !errors.Is(err, ErrMoved) {
+				t.Errorf("over what has changed: %v", err)
+			}
+			if content, now, err := mine.Read(ctx, "a.json"); err != nil || string(content) != "two" || now == seen {
+				t.Errorf("read %q %q %v", content, now, err)
+			}
+		})
+	}
+}
+
+// Of many that write over the same version in a bucket, one succeeds.
+func TestBucketHasOneWriter(t *testing.T) {
+	ctx := context.Background()
+	b := open(t, places(t)["bucket"])
+	if err := b.Write(ctx, "a.json", []byte("one"), ""); err != nil {
+		t.Fatal(err)
+	}
+	_, seen, err := b.Read(ctx, "a.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	failed := make([]error, 8)
+	for i := range failed {
+		all.Go(func() { failed[i] = b.Write(ctx, "a.json", []byte{byte('a' + i)}, seen) })
+	}
+	all.Wait()
+	won := 0
+	for _, err := range failed {
+		switch {
+		case err == nil:
+			won++
+		case !errors.Is(err, ErrMoved):
+			t.Error(err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of 8 have written", won)
+	}
+}
+
+// The folder is for one account, and holds the file and nothing else.
+func TestFolder(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "blob")
+	b := open(t, "file://"+folder)
+	if err := b.Write(context.Background(), "a.json", []byte("one"), ""); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(folder)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder is %v, %v", info.Mode(), err)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "a.json" {
+		t.Errorf("the folder holds %v, %v", entries, err)
+	}
+}
+
+// An address that cannot work is refused without being quoted: it may hold a key.
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"", "nowhere", "ftp://key@host/x", "s3://", "s3://b?region=x&surprise=key", "file:///dev/null/key", "%zz"} {
+		b, err := Open(context.Background(), address)
+		if err == nil {
+			_ = b.Close()
+			t.Errorf("%q was opened", address)
+			continue
+		}
+		if !strings.Contains(err.Error(), "BLOB_URL") || !strings.HasPrefix(address, "file") && strings.Contains(err.Error(), "key") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package clinic
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"countersign/internal/db"
+)
+
+// DeliveryReceive stores each report once and folds it. The caller has verified the provider's signature on the raw
+// bytes, and answers an error so that the provider reports again. A report that matches nothing yet is kept.
+//
+// Reports share a transaction, up to receiveMost of them. If it fails, each gets one of its own: one bad report takes no
+// other with it.
+func (c *Clinic) DeliveryReceive(ctx context.Context, a Actor, receipts []Receipt) error {
+	if !a.Can(DeliveryReceive) {
+		return c.do(ctx, a, DeliveryReceive, Subject{Kind: "delivery"}, nil)
+	}
+	var failed error
+	for batch := range slices.Chunk(receipts, receiveMost) {
+		if err := c.receive(ctx, a, batch); err != nil {
+			failed = cmp.Or(failed, err)
+			if KindOf(err) == Unavailable {
+				break
+			}
+		}
+	}
+	return failed
+}
+
+func (c *Clinic) receive(ctx context.Context, a Actor, batch []Receipt) error {
+	err := c.do(ctx, a, DeliveryReceive, Subject{Kind: "delivery"}, func(t *tx) error {
+		t.silent = true
+		return t.receive(ctx, batch)
+	})
+	if err == nil || len(batch) == 1 || KindOf(err) == Unavailable {
+		return err
+	}
+	var failed error
+	for i := range batch {
+		failed = cmp.Or(failed, c.receive(ctx, a, batch[i:i+1]))
+	}
+	return failed
+}
+
+// known are a post's deliveries, by our id and by the provider's.
+type known struct {
+	byID       map[uuid.UUID]*db.Delivery
+	byProvider map[string]*db.Delivery
+}
+
+// of finds the delivery that a report is about: by the id it carries, else by the provider's own.
+func (k known) of(r Receipt) *db.Delivery {
+	if d := k.byID[r.DeliveryID]; d != nil {
+		return d
+	}
+	return k.byProvider[r.ProviderID]
+}
+
+// lockAll locks every delivery of a post.
+func (t *tx) lockAll(ctx context.Context, batch []Receipt) (known, error) {
+	k := known{map[uuid.UUID]*db.Delivery{}, map[string]*db.Delivery{}}
+	p := db.DeliveriesLockParams{Provider: batch[0].Provider}
+	for _, r := range batch {
+		p.Ids, p.ProviderIds = append(p.Ids, r.DeliveryID), append(p.ProviderIds, r.ProviderID)
+	}
+	rows, err := t.DeliveriesLock(ctx, p)
+	for _, d := range rows {
+		k.byID[d.ID] = &d
+		if d.ProviderID != "" && d.Provider == p.Provider {
+			k.byProvider[d.ProviderID] = &d
+		}
+	}
+	return k, err
+}
+
+// receive takes one post: the deliveries locked in one order, the reports stored, and those that are new folded in the
+// order in which they came.
+func (t *tx) receive(ctx context.Context, batch []Receipt) error {
+	for i := range batch {
+		r := &batch[i]
+		r.Code, r.EventKey, r.ProviderID = codeOf(r.Code), keyOf(r.EventKey), keyOf(r.ProviderID)
+	}
+	k, err := t.lockAll(ctx, batch)
+	if err != nil {
+		return err
+	}
+	fresh, err := t.store(ctx, batch, k)
+	if err != nil {
+		return err
+	}
+	named := map[string]*db.Delivery{}
+	for _, r := range fresh {
+		d := k.of(r)
+		if d == nil {
+			continue
+		}
+		if err := t.foldInto(ctx, d, r); err != nil {
+			return err
+		}
+		if r.ProviderID != "" {
+			named[r.ProviderID] = d
+		}
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	return t.matchEvents(ctx, batch[0].Provider, named)
+}
+
+// store appends the reports, in the order of their keys so that two posts of the same ones never wait for each other in a
+// ring, and returns those that are new.
+func (t *tx) store(ctx context.Context, batch []Receipt, k known) (fresh []Receipt, err error) {
+	sorted := slices.Clone(batch)
+	slices.SortStableFunc(sorted, func(a, b Receipt) int { return cmp.Compare(a.EventKey, b.EventKey) })
+	p := db.EventsAppendParams{Provider: batch[0].Provider, ReceivedAt: t.at}
+	at := map[uuid.UUID]string{}
+	for _, r := range sorted {
+		id, of := newID(), &db.Delivery{}
+		if d := k.of(r); d != nil {
+			of = d
+		}
+		at[id] = r.EventKey
+		p.Ids, p.ClinicIds, p.DeliveryIds = append(p.Ids, id), append(p.ClinicIds, of.ClinicID), append(p.DeliveryIds, of.ID)
+		p.EventKeys, p.ProviderIds = append(p.EventKeys, r.EventKey), append(p.ProviderIds, r.ProviderID)
+		p.States, p.Codes, p.HappenedAts = append(p.States, r.State), append(p.Codes, r.Code), append(p.HappenedAts, r.At)
+	}
+	ids, err := t.EventsAppend(ctx, p)
+	isNew := map[string]bool{}
+	for _, id := range ids {
+		isNew[at[id]] = true
+	}
+	for _, r := range batch {
+		if isNew[r.EventKey] {
+			fresh = append(fresh, r)
+			delete(isNew, r.EventKey) // the same report twice in one post
+		}
+	}
+	return fresh, err
+}
+
+// foldInto applies one piece of evidence to a delivery that is locked. A bounce is noted on the contact, an opt-out in the
+// consent ledger. Only a proved opening verifies a contact: that something arrived does not say at whose.
+func (t *tx) foldInto(ctx context.Context, d *db.Delivery, r Receipt) error {
+	t.actor.ClinicID = d.ClinicID
+	to := fold(d.State, tries(d), r.State)
+	if to != d.State {
+		if err := t.moveDelivery(ctx, d, move{to: to, code: r.Code, provider: r.Provider, providerID: r.ProviderID}); err != nil {
+			return err
+		}
+	} else if err := t.learnProviderID(ctx, d, r); err != nil {
+		return err
+	}
+	if r.Code == stoppedCode {
+		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
+			return err
+		}
+	}
+	if to != "undelivered" || r.State != "undelivered" || d.ContactID == nil {
+		return nil
+	}
+	return t.later.ContactBounce(ctx, db.ContactBounceParams{At: &t.at, Code: &r.Code, ID: *d.ContactID, ClinicID: d.ClinicID})
+}
