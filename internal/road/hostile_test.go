@@ -2,8 +2,6 @@ package road
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -47,17 +45,6 @@ func baited(most, turn int) string {
 	return strings.TrimSpace(text)
 }
 
-// trap is a browser that notices whatever the bait does in it.
-type trap struct {
-	*browser
-	h     *house
-	role  string
-	sent  *sync.Map       // "/patients/new name": bait left the browser in this field of a form
-	tried map[string]bool // forms, by address and fields, that were driven
-	pages int
-	seen  int // pages on which the bait stands, as text
-}
-
 // unsent are fields that a browser with scripts does not send, with the reason.
 var unsent = map[string]string{"/drafts/:id/findings text": "comes along only without scripts, from the editor that is driven here"}
 
@@ -74,6 +61,9 @@ func TestHostileTextStaysText(t *testing.T) {
 		tr.enter(subject)
 		for _, path := range s.pagesOf(h.actor(subject)) {
 			tr.sweep(path)
+		}
+		if roles[subject] == clinic.Doctor {
+			tr.settle()
 		}
 		tr.isQuiet()
 	}
@@ -121,7 +111,10 @@ func (h *house) hostileScene() shown {
 	brief := h.brief(patient, "email")
 	brief.Inquiry, brief.Points = baited(900, 2), []string{baited(300, 9), baited(300, 15)}
 	brief.Facts = []clinic.FactForm{{Kind: "drug", Text: baited(200, 10)}, {Kind: "date", Text: baited(200, 13)}}
-	for _, upTo := range []string{"brief", "draft", "review", "returned", "signed"} {
+	for _, upTo := range []string{"brief", "draft", "review", "returned", "signed", "waiting", "failed", "undecided"} {
+		if upTo == "waiting" {
+			h.stopWork() // what becomes of the next ones is said here
+		}
 		id, err := c.BriefCreate(ctx, staff, brief)
 		must(h.t, err)
 		s.messages = append(s.messages, id.String())
@@ -141,17 +134,37 @@ func (h *house) hostileScene() shown {
 			continue
 		}
 		must(h.t, c.ReviewSubmit(ctx, staff, id, v.Message.Version))
-		switch upTo {
-		case "returned":
-			must(h.t, c.ReviewReturn(ctx, doctor, id, v.Message.Version+1, baited(900, 16)))
-		case "signed":
-			h.signs(id)
-			h.waitFor("the notice is taken", 30*time.Second, func() bool { return h.state(id) != "queued" && h.state(id) != "sending" })
-			_, token, _ := strings.Cut(h.notice(id), "/m/")
-			s.links = append(s.links, token)
-		}
+		s.links = append(s.links, h.hostileEnd(upTo, id, v.Message.Version+1)...)
 	}
+	h.stopWork = run(h.t, "worker", h.app.Worker)
 	return s
+}
+
+// hostileEnd takes a submitted message to where it is to be, and returns the link to its page when a patient has one.
+func (h *house) hostileEnd(upTo string, id uuid.UUID, version int) []string {
+	h.t.Helper()
+	ctx, c, doctor := context.Background(), h.app.Clinic(), h.actor("amara-osei")
+	switch upTo {
+	case "review":
+		return nil
+	case "returned":
+		must(h.t, c.ReviewReturn(ctx, doctor, id, version, baited(900, 16)))
+		return nil
+	case "waiting":
+		must(h.t, c.MessageSchedule(ctx, doctor, id, clinic.ScheduleForm{Version: version, SendAt: time.Now().AddDate(0, 0, 9).Format("2006-01-02T09:00")}))
+	}
+	h.signs(id)
+	switch upTo {
+	case "failed":
+		h.came(h.delivery(id), clinic.OutcomeFailed, "400")
+	case "undecided":
+		h.undecided(h.delivery(id))
+	case "signed":
+		h.waitFor("the notice is taken", 30*time.Second, func() bool { return h.state(id) != "queued" && h.state(id) != "sending" })
+		_, token, _ := strings.Cut(h.notice(id), "/m/")
+		return []string{token}
+	}
+	return nil
 }
 
 func (h *house) settingsVersion() (n int) {
@@ -175,6 +188,21 @@ func (h *house) signs(id uuid.UUID) {
 	must(h.t, c.ReviewApprove(ctx, doctor, id, v.Message.Version, nil))
 }
 
+// settle presses the buttons of the deliveries, whose answers are pages of their own without a field to type into.
+func (tr *trap) settle() {
+	tr.t.Helper()
+	tr.show("/deliveries?show=trouble")
+	tr.click("#retry-form button[name=all]", "/deliveries/preview")
+	tr.look("/deliveries/preview")
+	tr.h.exec("UPDATE messages SET status = 'withdrawn' WHERE id IN (SELECT message_id FROM deliveries WHERE state = 'failed')")
+	tr.click("#retry-form .primary", "/deliveries/retry")
+	tr.look("/deliveries/retry")
+	tr.show("/deliveries?show=unknown")
+	tr.click("form[action$='/mark-sent'] button")
+	tr.until("nothing is unknown", func() bool { return strings.Contains(tr.text("#deliveries"), "Everything is known") })
+	tr.look("/deliveries?show=unknown")
+}
+
 // prove is the patient at their own page, whose words are bait too.
 func (tr *trap) prove(token string) {
 	tr.t.Helper()
@@ -185,90 +213,4 @@ func (tr *trap) prove(token string) {
 	tr.click("form[method=post] button", "/read")
 	tr.until("the message", func() bool { return strings.Contains(tr.text(".letter"), "owned()") })
 	tr.look("/m/:token/read")
-}
-
-// openForm is a form on an open page by one of its buttons, with the fields that a person types into.
-type openForm struct {
-	Index  int
-	Action string
-	Button int // of the form's own
-	Fields []struct {
-		Name string
-		Most int
-	}
-}
-
-// sweep visits a page, looks for what the bait has done there, and types bait into every form that nobody has yet.
-func (tr *trap) sweep(path string) {
-	tr.t.Helper()
-	tr.show(path)
-	for range 20 { // a page has fewer forms than that
-		form, ok := tr.nextForm()
-		if !ok {
-			return
-		}
-		tr.submit(form)
-		tr.look(path + " after " + form.Action)
-		tr.show(path)
-	}
-	tr.t.Errorf("%s has forms that cannot be got done with", path)
-}
-
-// nextForm is a form of the page that is still to be driven.
-func (tr *trap) nextForm() (openForm, bool) {
-	tr.t.Helper()
-	var raw string
-	tr.do(chromedp.Evaluate(findForms, &raw))
-	var all []openForm
-	must(tr.t, json.Unmarshal([]byte(raw), &all))
-	for _, f := range all {
-		key := tr.pattern(f.Action)
-		for _, field := range f.Fields {
-			key += " " + field.Name
-		}
-		if !tr.tried[key] {
-			tr.tried[key] = true
-			return f, true
-		}
-	}
-	return openForm{}, false
-}
-
-// pattern is the route that a form is posted to.
-func (tr *trap) pattern(action string) string {
-	for _, r := range web.Routes() {
-		if r.Method == "POST" && like(r.Path, action) {
-			return r.Path
-		}
-	}
-	tr.t.Errorf("a form is posted to %s, which is no route", action)
-	return action
-}
-
-// submit types bait into all text fields of a form and sends it as a person does, and waits for what comes of it.
-func (tr *trap) submit(f openForm) {
-	tr.t.Helper()
-	texts := map[string]string{}
-	for i, field := range f.Fields {
-		texts[field.Name] = baited(field.Most, len(tr.tried)+i)
-	}
-	raw, err := json.Marshal(texts)
-	must(tr.t, err)
-	tr.do(chromedp.Evaluate(fmt.Sprintf(fillForm, f.Index, raw), nil),
-		chromedp.Sleep(time.Second), // what a page does by itself while one types: checks, flags, previews
-		chromedp.Evaluate(fmt.Sprintf(sendForm, f.Index, f.Button), nil))
-	deadline := time.Now().Add(40 * time.Second)
-	for {
-		var state string
-		ctx, cancel := context.WithTimeout(tr.ctx, 5*time.Second)
-		err := chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === 'complete' ? String(window.baitSent) : 'loading'`, &state))
-		cancel()
-		if err == nil && state != "1" && state != "loading" { // another page, or htmx has its answer
-			return
-		}
-		if time.Now().After(deadline) {
-			tr.shot("failed")
-			tr.t.Fatalf("the form to %s was never answered: %s %v\n%s", f.Action, state, err, tr.text("#notice"))
-		}
-	}
 }

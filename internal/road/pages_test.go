@@ -73,9 +73,14 @@ func (s shown) pagesOf(who clinic.Actor) (all []string) {
 			path := strings.NewReplacer(":id", id, ":token", id).Replace(r.Path)
 			all = append(all, path+askedWith(r.Path, s))
 		}
-		if r.Path == "/reviews/:id" {
+		switch r.Path {
+		case "/reviews/:id":
 			for _, id := range things {
 				all = append(all, "/reviews/"+id+"?edit=1", "/reviews/"+id+"?return=1")
+			}
+		case "/deliveries", "/deliveries/rows":
+			for _, show := range clinic.DeliveryShows {
+				all = append(all, r.Path+"?show="+show)
 			}
 		}
 	}

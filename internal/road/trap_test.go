@@ -1,23 +1,29 @@
 package road
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"countersign/internal/web"
 )
 
 // findForms lists the page's forms with their text fields, once for each button that sends them somewhere.
 const findForms = `JSON.stringify([...document.forms].flatMap((form, Index) => {
 	const Fields = [...form.elements].filter(el => el.name && !el.readOnly && !el.disabled && (el.tagName === 'TEXTAREA' || el.tagName === 'INPUT' &&
-		['text', 'search', 'tel', 'email', 'number', 'date', 'url', 'password'].includes(el.type))).map(el => ({Name: el.name, Most: el.maxLength > 0 ? el.maxLength : 0}));
+		['text', 'search', 'tel', 'email', 'number', 'date', 'datetime-local', 'url', 'password'].includes(el.type)))
+		.map(el => ({Name: el.name, Most: el.maxLength > 0 ? el.maxLength : el.type === 'datetime-local' ? 40 : 0}));
 	if (form.method !== 'post' || !Fields.length) return [];
 	return [...form.querySelectorAll('button')].map((button, Button) => ({button, Button})).filter(({button}) => button.type === 'submit' && !button.disabled)
 		.map(({button, Button}) => ({Index, Button, Fields, Action: new URL(button.getAttribute('formaction') || form.getAttribute('action') || '', location.href).pathname}));
@@ -59,6 +65,17 @@ const lookAround = `JSON.stringify([...document.querySelectorAll('*')].flatMap(e
 // holdsBait is true where the bait stands on the page as text or in a field.
 const holdsBait = `document.body.textContent.includes('owned') || [...document.querySelectorAll('input, textarea')].some(el => el.value.includes('owned'))`
 
+// trap is a browser that notices whatever the bait does in it.
+type trap struct {
+	*browser
+	h     *house
+	role  string
+	sent  *sync.Map       // "/patients/new name": bait left the browser in this field of a form
+	tried map[string]bool // forms, by address and fields, that were driven
+	pages int
+	seen  int // pages on which the bait stands, as text
+}
+
 func (h *house) trap(role string, sent *sync.Map, tried map[string]bool) *trap {
 	h.t.Helper()
 	tr := &trap{browser: newBrowser(h.t, true), h: h, role: role, sent: sent, tried: tried}
@@ -78,7 +95,7 @@ func (h *house) trap(role string, sent *sync.Map, tried map[string]bool) *trap {
 			tr.note(e.Request)
 		}
 	})
-	tr.do(network.Enable(), page.Enable(), runtime.AddBinding("owned"))
+	tr.do(network.Enable(), page.Enable(), runtime.AddBinding("owned"), emulation.SetUserAgentOverride("Mozilla/5.0 (X11) "+baited(150, len(tried))))
 	return tr
 }
 
@@ -150,5 +167,91 @@ func (tr *trap) isQuiet() {
 	tr.t.Logf("%s: %d pages, bait on %d", tr.role, tr.pages, tr.seen)
 	if tr.seen == 0 || tr.seen < tr.pages/2 && tr.pages > 20 {
 		tr.t.Errorf("%s: the bait is on %d of %d pages", tr.role, tr.seen, tr.pages)
+	}
+}
+
+// openForm is a form on an open page by one of its buttons, with the fields that a person types into.
+type openForm struct {
+	Index  int
+	Action string
+	Button int // of the form's own
+	Fields []struct {
+		Name string
+		Most int
+	}
+}
+
+// sweep visits a page, looks for what the bait has done there, and types bait into every form that nobody has yet.
+func (tr *trap) sweep(path string) {
+	tr.t.Helper()
+	tr.show(path)
+	for range 20 { // a page has fewer forms than that
+		form, ok := tr.nextForm()
+		if !ok {
+			return
+		}
+		tr.submit(form)
+		tr.look(path + " after " + form.Action)
+		tr.show(path)
+	}
+	tr.t.Errorf("%s has forms that cannot be got done with", path)
+}
+
+// nextForm is a form of the page that is still to be driven.
+func (tr *trap) nextForm() (openForm, bool) {
+	tr.t.Helper()
+	var raw string
+	tr.do(chromedp.Evaluate(findForms, &raw))
+	var all []openForm
+	must(tr.t, json.Unmarshal([]byte(raw), &all))
+	for _, f := range all {
+		key := tr.pattern(f.Action)
+		for _, field := range f.Fields {
+			key += " " + field.Name
+		}
+		if !tr.tried[key] {
+			tr.tried[key] = true
+			return f, true
+		}
+	}
+	return openForm{}, false
+}
+
+// pattern is the route that a form is posted to.
+func (tr *trap) pattern(action string) string {
+	for _, r := range web.Routes() {
+		if r.Method == "POST" && like(r.Path, action) {
+			return r.Path
+		}
+	}
+	tr.t.Errorf("a form is posted to %s, which is no route", action)
+	return action
+}
+
+// submit types bait into all text fields of a form and sends it as a person does, and waits for what comes of it.
+func (tr *trap) submit(f openForm) {
+	tr.t.Helper()
+	texts := map[string]string{}
+	for i, field := range f.Fields {
+		texts[field.Name] = baited(field.Most, len(tr.tried)+i)
+	}
+	raw, err := json.Marshal(texts)
+	must(tr.t, err)
+	tr.do(chromedp.Evaluate(fmt.Sprintf(fillForm, f.Index, raw), nil),
+		chromedp.Sleep(time.Second), // what a page does by itself while one types: checks, flags, previews
+		chromedp.Evaluate(fmt.Sprintf(sendForm, f.Index, f.Button), nil))
+	deadline := time.Now().Add(40 * time.Second)
+	for {
+		var state string
+		ctx, cancel := context.WithTimeout(tr.ctx, 5*time.Second)
+		err := chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === 'complete' ? String(window.baitSent) : 'loading'`, &state))
+		cancel()
+		if err == nil && state != "1" && state != "loading" { // another page, or htmx has its answer
+			return
+		}
+		if time.Now().After(deadline) {
+			tr.shot("failed")
+			tr.t.Fatalf("the form to %s was never answered: %s %v\n%s", f.Action, state, err, tr.text("#notice"))
+		}
 	}
 }

@@ -144,7 +144,7 @@ func (f field) wrong(value string) string {
 		return fmt.Sprintf("is %d characters too long (at most %d)", n-most, most)
 	case f.kind == fieldNumber && strings.Trim(value, "0123456789") != "" || f.kind == fieldNumber && n > 9,
 		f.kind == fieldID && value != "" && !isID(value):
-		return "is not as the page gave it to you; load the page again"
+		return "is not as the page gave it to you"
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,17 +28,23 @@ Cross-Origin-Resource-Policy: same-origin
 X-Robots-Tag: noindex
 Cache-Control: no-store`
 
+// adder takes answers down under their names, when they are what the name says.
+func adder(t *testing.T, names *[]string, answers map[string]http.Header) func(name string, status int, got *httptest.ResponseRecorder) {
+	return func(name string, status int, got *httptest.ResponseRecorder) {
+		t.Helper()
+		if got.Code != status {
+			t.Fatalf("%s: %d, want %d: %.200s", name, got.Code, status, got.Body)
+		}
+		*names, answers[name] = append(*names, name), got.Header()
+	}
+}
+
 // classes are the kinds of answers there are, each with one that stands for it. A header that is not in the table, or is in
 // it otherwise, shows in the golden file.
 func classes(t *testing.T, s *site) (names []string, answers map[string]http.Header) {
 	t.Helper()
 	answers = map[string]http.Header{}
-	add := func(name string, status int, got *httptest.ResponseRecorder) {
-		if got.Code != status {
-			t.Fatalf("%s: %d, want %d: %.200s", name, got.Code, status, got.Body)
-		}
-		names, answers[name] = append(names, name), got.Header()
-	}
+	add := adder(t, &names, answers)
 	nobody, staff, admin := s.visitor(t), s.as(t, s.world.Staff), s.as(t, s.world.Admin)
 	css, err := s.assets.address("app.css")
 	if err != nil {
@@ -51,6 +58,11 @@ func classes(t *testing.T, s *site) (names []string, answers map[string]http.Hea
 	add("a page of nobody", 200, nobody.get("/sign-in"))
 	add("a page", 200, staff.get("/patients"))
 	add("a partial", 200, staff.htmx("worklist").get("/worklist"))
+	add("the deliveries", 200, staff.get("/deliveries"))
+	add("rows of the deliveries", 200, staff.htmx("deliveries").get("/deliveries/rows"))
+	add("a list that nobody chose from", 422, s.as(t, s.world.Doctor).post("/deliveries/preview", "show", "trouble"))
+	add("the status", 200, admin.get("/status"))
+	add("one's sign-ins", 200, staff.get("/sessions"))
 	add("a redirect to sign in", 303, nobody.get("/patients"))
 	add("a form that was taken", 303, staff.post("/patients/new", "name", "Ada Brook", "birth_date", "1980-02-03", "mrn", "777", "language", "en", "doctor_id", s.world.Doctor.ID.String()))
 	add("a form that was not", 422, staff.post("/patients/new", "name", ""))
@@ -68,6 +80,7 @@ func classes(t *testing.T, s *site) (names []string, answers map[string]http.Hea
 	add("a browser's report", 204, s.report(t, `{"csp-report":{}}`))
 	add("a probe", 200, nobody.get("/readyz"))
 	add("the queue board", 200, admin.get("/ops/queues"))
+	add("a fault of ours", 500, admin.get("/ops/queues/panic"))
 	s.Drain()
 	add("away", 503, nobody.get("/readyz"))
 	add("signing out", 303, staff.post("/sign-out"))
@@ -80,8 +93,27 @@ func classes(t *testing.T, s *site) (names []string, answers map[string]http.Hea
 	return names, answers
 }
 
+// signInClasses are the kinds of answers on the way through an OpenID provider.
+func signInClasses(t *testing.T, names *[]string, answers map[string]http.Header) {
+	t.Helper()
+	p := newOIDCSite(t)
+	b, add := p.browser(t), adder(t, names, answers)
+	start := b.get("/sign-in/start?next=%2F")
+	add("a sign-in that begins", 303, start)
+	back, _ := b.atProvider(start, "tom-reyes")
+	add("a sign-in that comes back", 303, b.get(back))
+	add("an answer that comes back twice", 303, b.get(back))
+	add("an answer to nobody's question", 401, p.browser(t).get(back))
+	begun := p.browser(t)
+	begun.get("/sign-in/start?next=%2F")
+	add("an answer to another question", 401, begun.get(back))
+}
+
 // board stands for the queue board, which brings a policy of its own; the real one's is held in app.
-var board = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+var board = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/panic") {
+		panic("a fault")
+	}
 	w.Header().Set("Content-Security-Policy", "the board's own")
 	w.Header().Set("Content-Type", "text/html")
 	_, _ = w.Write([]byte("the queues"))
@@ -93,6 +125,7 @@ func TestHeaders(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *Config) { c.SendGrid, c.Queues = stamp{}, board })
 	names, answers := classes(t, s)
+	signInClasses(t, &names, answers)
 	names, answers["a stream"] = append(names, "a stream"), streamHeaders(t)
 	common := map[string]string{}
 	for line := range strings.Lines(table) {
@@ -120,6 +153,9 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// cookieValue is where a cookie's name and value stand.
+var cookieValue = regexp.MustCompile(`(__Host-[a-z-]+)=[^;]*;`)
+
 // differences are the headers of an answer that are not as in the table, and those of the table that it lacks.
 func differences(t *testing.T, name string, h http.Header, common map[string]string) string {
 	t.Helper()
@@ -135,9 +171,9 @@ func differences(t *testing.T, name string, h http.Header, common map[string]str
 		case slices.Contains([]string{"X-Request-Id", "Server-Timing", "Etag", "Date", "Content-Length"}, n) || common[n] == value:
 			continue
 		case n == "Set-Cookie": // the values are secrets
-			cookie, _, _ := strings.Cut(value, "=")
-			_, attributes, _ := strings.Cut(value, ";")
-			value = cookie + "=…;" + attributes
+			value = cookieValue.ReplaceAllString(value, "$1=…;")
+		case n == "Location" && strings.Contains(value, "/oidc/authorize?"):
+			value = "the provider"
 		case n == "Location" && strings.HasPrefix(value, "/patients/"):
 			value = "/patients/…"
 		case n == "Retry-After" || n == "Ratelimit":

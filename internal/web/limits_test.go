@@ -159,18 +159,54 @@ func TestSignInLimit(t *testing.T) {
 	s.as(t, s.world.Reviewer)
 }
 
+// The same through an OpenID provider: ten sign-ins of a person, and ten answers of an address that sign nobody in, whether
+// they are bent or the provider's no.
+func TestSignInLimitByCode(t *testing.T) {
+	t.Parallel()
+	p := newOIDCSite(t)
+	p.rules.address.Most = 1000
+	b := p.browser(t)
+	for range 10 {
+		b.goes(b.signIn("tom-reyes", "anew=1"), "/")
+	}
+	b.refusedByRate(b.signIn("tom-reyes", "anew=1"), "sign-in", 10, 900, "minutes, then try again")
+	if n := p.world.Count(t, "SELECT count(*) FROM sessions"); n != 10 {
+		t.Errorf("%d sessions", n)
+	}
+	other := p.browser(t)
+	other.goes(other.signIn("amara-osei", ""), "/")
+	for i := range 11 {
+		who, bend := "tom-reyes", "x"
+		if i%2 == 1 {
+			who, bend = "nobody", ""
+		}
+		c := p.browser(t)
+		back, _ := c.atProvider(c.get("/sign-in/start"), who)
+		got := c.get(strings.Replace(back, "state=", "state="+bend, 1))
+		if i < 10 {
+			c.wants(got, http.StatusUnauthorized)
+		} else {
+			c.refusedByRate(got, "sign-in", 10, 900)
+		}
+	}
+	last := p.browser(t)
+	last.goes(last.signIn("ruth-ebbing", ""), "/")
+}
+
 // Bad assertions cost a line on the trail each: no address gets more of them than it may ask.
 func TestBadAssertionsAreCountedBeforeTheTrail(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *Config) { c.Rates.Address = 7 })
-	v := s.visitor(t)
-	v.cookies["CF_Authorization"] = "forged"
-	for i := range 20 {
-		if got := v.get("/patients").Code; (got == http.StatusTooManyRequests) != (i >= 7) {
-			t.Fatalf("request %d: %d", i+1, got)
+	for address, path := range map[string]string{"192.0.2.8:1": "/patients", "192.0.2.9:1": "/signed-in"} {
+		v := s.visitor(t)
+		v.address, v.cookies["CF_Authorization"] = address, "forged"
+		for i := range 20 {
+			if got := v.get(path).Code; (got == http.StatusTooManyRequests) != (i >= 7) {
+				t.Fatalf("%s, request %d: %d", path, i+1, got)
+			}
 		}
 	}
-	if n := s.world.Count(t, "SELECT count(*) FROM audit_events WHERE reason = 'assertion'"); n != 7 {
+	if n := s.world.Count(t, "SELECT count(*) FROM audit_events WHERE reason = 'assertion'"); n != 14 {
 		t.Errorf("%d lines on the trail", n)
 	}
 }

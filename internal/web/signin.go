@@ -72,8 +72,10 @@ func (s *Server) reasonOf(c *call, cause error) (reason string, err error) {
 	case errors.Is(cause, identity.ErrUnavailable):
 		return "", s.providerAway(c, cause)
 	default:
-		if err := s.strangers(c); err != nil { // before it costs a line on the trail
-			return "", err
+		if c.route.door != doorOpen { // where everybody has been counted
+			if err := s.strangers(c); err != nil { // before it costs a line on the trail
+				return "", err
+			}
 		}
 		s.cfg.Log.InfoContext(c.ctx(), "sign-in refused", "reason", cause.Error()) // the reason quotes nothing of the token
 		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.SessionOpen, "assertion")
