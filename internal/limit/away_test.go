@@ -51,12 +51,19 @@ func TestRedisStopped(t *testing.T) {
 		t.Error("it does not say that Redis is away")
 	}
 	line.mend(t)
-	clock = clock.Add(awayTime + time.Millisecond)
-	if v := l.Take(ctx, rule, "b"); !v.OK || l.Away() {
-		t.Errorf("after Redis came back: %+v, away %v", v, l.Away())
-	}
-	if n := rc.Exists(ctx, l.hide(rule, "b")).Val(); n != 1 {
-		t.Error("after Redis came back, it was not asked")
+	for i := 0; ; i++ { // a machine that is busy may take longer than a tenth of a second once more
+		clock = clock.Add(awayTime + time.Millisecond)
+		who := fmt.Sprint("b", i)
+		v := l.Take(ctx, rule, who)
+		if !v.OK || i == 20 {
+			t.Fatalf("after Redis came back: %+v, away %v", v, l.Away())
+		}
+		if !l.Away() {
+			if n := rc.Exists(ctx, l.hide(rule, who)).Val(); n != 1 {
+				t.Error("after Redis came back, it was not asked")
+			}
+			break
+		}
 	}
 }
 

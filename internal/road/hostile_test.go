@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 
+	"countersign/internal/app"
 	"countersign/internal/clinic"
 	"countersign/internal/web"
 )
@@ -52,7 +53,7 @@ var unsent = map[string]string{"/drafts/:id/findings text": "comes along only wi
 // whose forms they are; then everybody visits every page that they may see.
 func TestHostileTextStaysText(t *testing.T) {
 	t.Parallel()
-	h := open(t)
+	h := open(t, hurried)
 	h.hostileNames()
 	s := h.hostileScene()
 	sent, tried := &sync.Map{}, map[string]bool{}
@@ -94,7 +95,7 @@ func (h *house) hostileNames() {
 	h.t.Helper()
 	h.exec("UPDATE clinics SET name = $1, notice_name = $2, phone = $3, emergency_line = $4", baited(300, 0), baited(300, 5), baited(60, 9), baited(60, 2))
 	h.exec("UPDATE staff SET name = $1, email = $2 WHERE subject = 'priya-nair'", baited(200, 3), baited(200, 11))
-	h.exec("UPDATE staff SET name = $1 || name WHERE subject IN ('tom-reyes', 'amara-osei')", baited(120, 7))
+	h.exec("UPDATE staff SET name = $1 || name WHERE subject IN ('tom-reyes', 'amara-osei', 'ruth-ebbing')", baited(120, 7))
 }
 
 // hostileScene is a patient and messages of whom every word is bait, made by the deeds themselves, in the states that have
@@ -136,8 +137,18 @@ func (h *house) hostileScene() shown {
 		must(h.t, c.ReviewSubmit(ctx, staff, id, v.Message.Version))
 		s.links = append(s.links, h.hostileEnd(upTo, id, v.Message.Version+1)...)
 	}
-	h.stopWork = run(h.t, "worker", h.app.Worker)
+	h.workAgain()
+	must(h.t, c.BreakerOpen(ctx, h.actor("ruth-ebbing"), "sms", 0)) // her name stands on the status page
 	return s
+}
+
+// workAgain is a new worker process, after stopWork.
+func (h *house) workAgain() {
+	h.t.Helper()
+	again, err := app.Open(context.Background(), h.config)
+	must(h.t, err)
+	h.t.Cleanup(func() { _ = again.Close() })
+	h.stopWork = run(h.t, "worker", again.Worker)
 }
 
 // hostileEnd takes a submitted message to where it is to be, and returns the link to its page when a patient has one.

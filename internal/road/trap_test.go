@@ -33,7 +33,9 @@ const findForms = `JSON.stringify([...document.forms].flatMap((form, Index) => {
 // hostile person does.
 const fillForm = `(() => {
 	const form = document.forms[%d], texts = %s;
+	form.closest('details')?.setAttribute('open', '');
 	for (const el of form.elements) if (el.name in texts && !el.readOnly) {
+		el.focus(); // a live page does not take the field away under the hand
 		if (el.tagName === 'INPUT') el.type = 'text';
 		el.value = texts[el.name];
 		el.dispatchEvent(new Event('input', {bubbles: true}));

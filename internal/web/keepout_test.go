@@ -91,8 +91,12 @@ func TestListsKeepUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.wants(v.get("/sign-in"), http.StatusOK) // not heard of it yet
+	told := time.Now()
 	s.hub.ring(clinic.NetworksChanged)
 	waitFor(t, "the entry is in force", func() bool { return v.get("/healthz").Code == 200 && v.get("/sign-in").Code == http.StatusForbidden })
+	if time.Since(told) > listsEvery/2 {
+		t.Error("the process waited, although it was told")
+	}
 	stop()
 	<-ended
 	away, err := clinic.Open(ctx(), clinic.Config{DatabaseURL: "postgres://nobody@127.0.0.1:1/nothing?connect_timeout=1"})

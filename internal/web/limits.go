@@ -18,7 +18,7 @@ import (
 type Rates struct {
 	Address    int // everything that a signed-out caller asks, a minute: 100
 	Person     int // everything that a signed-in person asks, a minute: 500
-	SignIn     int // sign-ins of a person, and bad assertions of an address, in 15 minutes: 10
+	SignIn     int // sign-ins of a person, and of an address those that fail, in 15 minutes: 10
 	Unverified int // webhooks whose signature does not hold, a minute and address: 60
 }
 
@@ -99,8 +99,8 @@ func (s *Server) mayEnter(c *call) error {
 	}
 }
 
-// mayTry counts sign-ins: of a person who is vouched for by themselves, since a clinic's people share one address; of
-// assertions that do not hold by address.
+// mayTry counts sign-ins: of a person who is vouched for by themselves, since a clinic's people share one address; what
+// vouches for nobody, by address.
 func (s *Server) mayTry(c *call, reason string, who clinic.Identity) error {
 	switch reason {
 	case "":
