@@ -138,7 +138,9 @@ func (h *house) hostileScene() shown {
 		s.links = append(s.links, h.hostileEnd(upTo, id, v.Message.Version+1)...)
 	}
 	h.workAgain()
-	must(h.t, c.BreakerOpen(ctx, h.actor("ruth-ebbing"), "sms", 0)) // her name stands on the status page
+	var rev int
+	h.one(&rev, "SELECT coalesce(max(rev), 0) FROM breakers WHERE channel = 'sms'")
+	must(h.t, c.BreakerOpen(ctx, h.actor("ruth-ebbing"), "sms", rev)) // her name stands on the status page
 	return s
 }
 
