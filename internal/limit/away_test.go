@@ -14,10 +14,10 @@ import (
 func throughLine(t *testing.T, rc *redis.Client) (through *redis.Client, line *line) {
 	t.Helper()
 	line = newLine(t, rc.Options().Addr)
-	options := *rc.Options()
-	options.Addr, options.MaxRetries, options.ContextTimeoutEnabled = line.addr, 1, true
+	options, at := *rc.Options(), line.addr
+	options.Addr, options.MaxRetries, options.ContextTimeoutEnabled = at, 1, true
 	options.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, line.addr)
+		return (&net.Dialer{}).DialContext(ctx, network, at)
 	}
 	through = redis.NewClient(&options)
 	t.Cleanup(func() { _ = through.Close() })
