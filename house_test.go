@@ -27,7 +27,7 @@ var doors = map[string][]string{
 	"cmd/countersign": {"app", "chaos", "clinic", "config", "sandbox"},
 	"docs":            {},
 
-	"app": {".", "blob", "clinic", "config", "fence", "identity", "kms", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
+	"app": {".", "blob", "clinic", "config", "fence", "identity", "kms", "limit", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
 		"web", "worker"},
 	"bench":      {},
 	"chaos":      {"clinic", "local", "seal"},
@@ -43,6 +43,7 @@ var doors = map[string][]string{
 	"fence":      {"blob", "clinic", "faultpoint"},
 	"identity":   {},
 	"kms":        {},
+	"limit":      {},
 	"local":      {},
 	"logging":    {},
 	"metrics":    {},
@@ -52,7 +53,7 @@ var doors = map[string][]string{
 	"seal":       {},
 	"sendgrid":   {"clinic", "wire"},
 	"twilio":     {"clinic", "wire"},
-	"web":        {"check", "clinic", "identity", "metrics"},
+	"web":        {"check", "clinic", "identity", "limit", "metrics"},
 	"wire":       {"faultpoint"},
 	"worker":     {"clinic", "faultpoint", "metrics"},
 }
@@ -62,13 +63,13 @@ var doors = map[string][]string{
 var (
 	testDoors     = []string{".", "app", "clinictest", "sandbox"}
 	moreTestDoors = map[string][]string{
-		".":      {"clinic", "config", "seal"}, // the road, from the front door
-		"app":    {"check"},                    // the demo clinic passes the checks
-		"crash":  {"clinic", "worker"},         // actors and answers in our words; the queue, to put tasks on
-		"bench":  {"clinic", "worker"},         // prepares by deeds, and nudges as web does
-		"docs":   {"config"},                   // the documents are held to the code
-		"openai": {"drafting"},                 // a real prompt
-		"road":   {"check", "clinic", "config", "seal"},
+		".":      {"clinic", "config", "seal"},                                  // the road, from the front door
+		"app":    {"check"},                                                     // the demo clinic passes the checks
+		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
+		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
+		"docs":   {"config"},                                                    // the documents are held to the code
+		"openai": {"drafting"},                                                  // a real prompt
+		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
 		"web":    {"seal"},                                                      // keys for a clinic of its own
 		"worker": {"db", "openai", "seal", "sendgrid", "twilio", "web", "wire"}, // real adapters against the sandbox
 	}
@@ -91,7 +92,7 @@ var outside = map[string][]string{
 	"github.com/johannesboyne/gofakes3":   {},
 	"github.com/labstack/echo":            {"web"},
 	"github.com/prometheus/client_golang": {"metrics", "worker"},
-	"github.com/redis/go-redis":           {"app", "clinictest", "worker"},
+	"github.com/redis/go-redis":           {"app", "clinictest", "limit", "worker"},
 	"github.com/sashabaranov/go-openai":   {"openai"},
 	"github.com/sendgrid":                 {"sendgrid"},
 	"github.com/tink-crypto/tink-go":      {"seal"},
@@ -208,21 +209,22 @@ var (
 		"DraftWrite":   "a task type: carried out by DraftClaim and DraftFinish",
 	}
 	methodsWithoutDeed = map[string]string{
-		"Close":          "gives connections back",
-		"Ready":          "asks the database, about nobody",
-		"Refused":        "writes the refusal of a deed that never began",
-		"SessionFind":    "finds out who the actor is, before anything can be asked",
-		"MayWatch":       "says whether a page may hear a name; tells nothing else",
-		"WorklistCount":  "a number of what WorklistShow would show, for the navigation of every page",
-		"PatientDoctors": "the names of the clinic's doctors, for a form",
-		"PageAsk":        "the same form for every link: looks nothing up",
-		"InstanceSee":    "one row about the installation: for the fence, and for the banner of every page",
-		"InstanceTrust":  "says which database this process may send from; changes nothing in it",
-		"InstanceDoubt":  "the same, for none",
-		"InstanceBeat":   "a heartbeat: counts, and changes no record",
-		"RelayDue":       "marks rows as handed to the queue: no state changes",
-		"DeliveryCount":  "numbers for the alarm, about nobody",
-		"DraftProgress":  "says how far the model is, and keeps the claim",
+		"Close":           "gives connections back",
+		"Ready":           "asks the database, about nobody",
+		"Refused":         "writes the refusal of a deed that never began",
+		"SessionFind":     "finds out who the actor is, before anything can be asked",
+		"MayWatch":        "says whether a page may hear a name; tells nothing else",
+		"WorklistCount":   "a number of what WorklistShow would show, for the navigation of every page",
+		"PatientDoctors":  "the names of the clinic's doctors, for a form",
+		"PageAsk":         "the same form for every link: looks nothing up",
+		"InstanceSee":     "one row about the installation: for the fence, and for the banner of every page",
+		"InstanceTrust":   "says which database this process may send from; changes nothing in it",
+		"InstanceDoubt":   "the same, for none",
+		"InstanceBeat":    "a heartbeat: counts, and changes no record",
+		"NetworksInForce": "what the door of the web process holds against every request, before anybody is known",
+		"RelayDue":        "marks rows as handed to the queue: no state changes",
+		"DeliveryCount":   "numbers for the alarm, about nobody",
+		"DraftProgress":   "says how far the model is, and keeps the claim",
 	}
 )
 

@@ -47,3 +47,6 @@ INSERT INTO page_sessions (id, clinic_id, page_id, token_hash, expires_at, creat
 
 -- name: PageSessionFind :one
 SELECT * FROM page_sessions WHERE token_hash = @token_hash AND clinic_id = @clinic_id AND page_id = @page_id AND ended_at IS NULL AND expires_at > @at;
+
+-- name: PageProofsLock :exec
+SELECT 1 FROM patient_keys WHERE patient_id = @patient_id AND clinic_id = @clinic_id FOR NO KEY UPDATE;

@@ -1,4 +1,4 @@
-// Command countersign is the operator's tool: migrations, the demo clinic, people and their roles, keys, and a look at
+// Command countersign is the operator's tool: migrations, the demo clinic, people and their roles, networks, keys, and a look at
 // the settings and at the health of a process.
 //
 // It reads the same environment as web and worker. Exit code 2 means that a setting or an argument is wrong, 1 that
@@ -31,6 +31,10 @@ type tool struct {
 		Disable userDisableCmd `cmd:"" help:"Switch a person off and end their sessions at once."`
 		List    userListCmd    `cmd:"" help:"List the people of the clinic."`
 	} `cmd:"" help:"People and their roles."`
+	Network struct {
+		List    networkListCmd    `cmd:"" help:"List the networks and countries that are kept out or let in."`
+		Unblock networkUnblockCmd `cmd:"" help:"Take an entry off: the way back in for who has shut themselves out."`
+	} `cmd:"" help:"Who is kept out."`
 	Keys struct {
 		New     keysNewCmd     `cmd:"" help:"Print a new keyset, for KEYSET or a file that KEYSET_FILE names; encrypted if KEYSET_KMS is set."`
 		Status  keysStatusCmd  `cmd:"" help:"Which key wraps, and how many patients depend on each; exit code 1 if one is missing."`

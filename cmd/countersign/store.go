@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"time"
+
+	"github.com/google/uuid"
 
 	"countersign/internal/app"
 	"countersign/internal/clinic"
@@ -94,6 +98,40 @@ func (userListCmd) Run(ctx context.Context) error {
 			fmt.Printf("%-24s %-36s %-28s %s\n", who.Subject, who.Email, who.Name, state)
 		}
 		return err
+	})
+}
+
+type networkListCmd struct{}
+
+func (networkListCmd) Run(ctx context.Context) error {
+	return withPeople(ctx, func(p *app.People) error {
+		all, err := p.Networks(ctx)
+		for _, n := range all {
+			until := "until taken off"
+			if n.ExpiresAt != nil {
+				until = "until " + n.ExpiresAt.Format(time.RFC3339)
+			}
+			fmt.Printf("%s %-8s %-20s %s (%s, %s)\n", n.ID, n.Kind, n.What(), n.Reason, n.By, until)
+		}
+		return err
+	})
+}
+
+type networkUnblockCmd struct {
+	ID string `arg:"" help:"The entry's id, as countersign network list shows it."`
+}
+
+func (c networkUnblockCmd) Run(ctx context.Context) error {
+	id, err := uuid.Parse(c.ID)
+	if err != nil {
+		return errors.New("that is no id; countersign network list shows them")
+	}
+	return withPeople(ctx, func(p *app.People) error {
+		if err := p.Unblock(ctx, id); err != nil {
+			return err
+		}
+		fmt.Println("Taken off; running processes notice within ten seconds.")
+		return nil
 	})
 }
 

@@ -23,6 +23,7 @@ import (
 	"countersign/internal/clinic"
 	"countersign/internal/config"
 	"countersign/internal/fence"
+	"countersign/internal/limit"
 	"countersign/internal/logging"
 	"countersign/internal/metrics"
 	"countersign/internal/openai"
@@ -43,6 +44,7 @@ type App struct {
 	redis    *redis.Client
 	hub      *Hub
 	queue    *worker.Queue
+	limits   *limit.Limiter
 	clinic   *clinic.Clinic
 	bucket   *blob.Bucket // nil without BLOB_URL
 	fence    *fence.Fence
@@ -85,6 +87,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.limits = limit.New(a.redis, keyring.MAC("limit"))
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,

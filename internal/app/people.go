@@ -80,6 +80,17 @@ func (p *People) List(ctx context.Context) ([]clinic.Member, error) {
 	return people, sayable(err)
 }
 
+// Networks is the lists of networks that are kept out or let in.
+func (p *People) Networks(ctx context.Context) (clinic.Networks, error) {
+	all, err := p.clinic.NetworkList(ctx, clinic.OperatorActor("operator"))
+	return all, sayable(err)
+}
+
+// Unblock takes an entry off: the way back in for who has shut themselves out. Running processes notice within ten seconds.
+func (p *People) Unblock(ctx context.Context, id uuid.UUID) error {
+	return sayable(p.clinic.NetworkUnblock(ctx, clinic.OperatorActor("operator"), id, "", true))
+}
+
 // sayable turns a deed's error into its sentence, with the fields it is about.
 func sayable(err error) error {
 	if err == nil || clinic.KindOf(err) == clinic.Internal {

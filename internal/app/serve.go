@@ -58,7 +58,8 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error) {
 	cfg := web.Config{
 		Clinic: a.clinic, BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
-		TrustedProxies: a.cfg.TrustedProxies, Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
+		TrustedProxies: a.cfg.TrustedProxies, AddressHeader: a.cfg.AddressHeader, CountryHeader: a.cfg.CountryHeader,
+		Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
 		Fence: a.fence.Word, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
 		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
 	}

@@ -57,7 +57,8 @@ func (s *stage) raise(ctx context.Context) (err error) {
 	}
 	s.env = map[string]string{"APP_ENV": "local", "HOST": "localhost", "BASE_URL": s.balancer.address, "DATABASE_URL": s.cluster.Databases.App,
 		"MIGRATE_DATABASE_URL": s.cluster.Databases.Owner, "REDIS_URL": s.cluster.RedisAddress, "KEYSET": s.keyset, "METRICS_TOKEN": metricsToken,
-		"LOG_LEVEL": "info", "SHUTDOWN_TIMEOUT": "5s", "BLOB_URL": "file://" + s.paper.file("blob"), "SENDGRID_ACTIVITY": fmt.Sprint(s.activity())}
+		"LOG_LEVEL": "info", "SHUTDOWN_TIMEOUT": "5s", "BLOB_URL": "file://" + s.paper.file("blob"), "SENDGRID_ACTIVITY": fmt.Sprint(s.activity()),
+		"LIMIT_ADDRESS": "1000000", "LIMIT_PERSON": "1000000", "LIMIT_SIGN_IN": "1000000", "LIMIT_UNVERIFIED": "1000000"} // a clinic's month in a minute
 	s.o.Times.into(s.env)
 	if s.o.Break != "" {
 		s.env["FAULTPOINTS"] = "seed=" + s.o.Break

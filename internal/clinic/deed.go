@@ -123,6 +123,14 @@ const (
 	KeysShow   Deed = "keys.show"
 	KeysRotate Deed = "keys.rotate"
 
+	NetworkList    Deed = "network.list"
+	NetworkBlock   Deed = "network.block"
+	NetworkAllow   Deed = "network.allow"
+	NetworkUnblock Deed = "network.unblock"
+
+	ReportKeep Deed = "report.keep"
+	ReportList Deed = "report.list"
+
 	ClinicCreate Deed = "clinic.create"
 	StaffPut     Deed = "staff.put"
 	StaffList    Deed = "staff.list"
@@ -198,6 +206,13 @@ var policy = map[Deed]rule{
 
 	KeysShow: operator, KeysRotate: operator,
 
+	NetworkList:  {Admin: Everything, RoleOperator: Everything},
+	NetworkBlock: {Admin: Everything}, NetworkAllow: {Admin: Everything},
+	NetworkUnblock: {Admin: Everything, RoleOperator: Everything}, // an operator lets in again whom a list shut out
+
+	ReportKeep: {RoleNobody: Everything},
+	ReportList: {Admin: Everything},
+
 	ClinicCreate: operator, StaffPut: operator, StaffList: operator, StaffDisable: operator, TeamJoin: operator,
 }
 
@@ -208,6 +223,7 @@ var views = map[Deed]bool{
 	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, StatusShow: true, QueueView: true, PageRead: true,
 	DeliveryList: true, DeliveryPreview: true,
 	SessionList: true, SessionListAll: true,
+	NetworkList: true, ReportList: true,
 }
 
 // ActorKind tells people from machines on the ledger.

@@ -182,7 +182,7 @@ func decidingActs() []act {
 
 // machineActs are the methods that only a machine's actor or the operator may call.
 func machineActs(w *clinictest.World) []act {
-	return append(restoreActs(), []act{
+	return slices.Concat(restoreActs(), officeActs(w), []act{
 		{"DeliveryClaim", clinic.DeliveryClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DeliveryClaim(ctx, a, x.message)
 			return err
@@ -209,6 +209,12 @@ func machineActs(w *clinictest.World) []act {
 		{"ConsentReply", clinic.ConsentReply, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.ConsentReply(ctx, a, "+14155550441", "STOP")
 		}},
+	})
+}
+
+// officeActs are what administrators and operators do.
+func officeActs(w *clinictest.World) []act {
+	return []act{
 		{"KeysShow", clinic.KeysShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.KeysShow(ctx, a); return err }},
 		{"KeysRotate", clinic.KeysRotate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			_, err := c.KeysRotate(ctx, a, clinic.KeysTurned{}, false)
@@ -221,6 +227,17 @@ func machineActs(w *clinictest.World) []act {
 			_, err := c.StaffPut(ctx, a, clinic.StaffForm{ClinicID: a.ClinicID, Role: clinic.Admin, Name: "Me", Issuer: "i", Subject: "s"})
 			return err
 		}},
+		{"NetworkList", clinic.NetworkList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.NetworkList(ctx, a); return err }},
+		{"NetworkBlock", clinic.NetworkBlock, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.NetworkBlock(ctx, a, clinic.NetworkForm{})
+		}},
+		{"NetworkAllow", clinic.NetworkAllow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.NetworkAllow(ctx, a, clinic.NetworkForm{})
+		}},
+		{"NetworkUnblock", clinic.NetworkUnblock, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.NetworkUnblock(ctx, a, uuid.Must(uuid.NewV7()), "", false)
+		}},
+		{"ReportList", clinic.ReportList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.ReportList(ctx, a); return err }},
 		{"StatusShow", clinic.StatusShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StatusShow(ctx, a); return err }},
 		{"BreakerOpen", clinic.BreakerOpen, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.BreakerOpen(ctx, a, "sms", 0) }},
 		{"BreakerClose", clinic.BreakerClose, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.BreakerClose(ctx, a, "sms", 0) }},
@@ -231,7 +248,7 @@ func machineActs(w *clinictest.World) []act {
 		{"StaffList", clinic.StaffList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StaffList(ctx, a); return err }},
 		{"StaffDisable", clinic.StaffDisable, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.StaffDisable(ctx, a, w.Staff2.ID) }},
 		{"TeamJoin", clinic.TeamJoin, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.TeamJoin(ctx, a, x.patient, a.ID) }},
-	}...)
+	}
 }
 
 // restoreActs are those of a restored database.

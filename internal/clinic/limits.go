@@ -26,6 +26,11 @@ const (
 	pageSession  = 15 * time.Minute
 	proofsPerDay = 10 // wrong ones per patient; the five per link are counted in the page's own row
 
+	networksMost   = 1000 // entries in force: each request is held against all of them
+	reportsPerDay  = 500  // kinds of reports that browsers may make in a day
+	reportDays     = 30
+	reportsPerPage = 100
+
 	draftAttempts = 3               // the model is begun at most so often for one request
 	draftRetryIn  = 5 * time.Second // times the attempt: the wait after a failure that may pass
 	draftPrompt   = 8_000           // tokens: the most one draft is taken to cost, asked and answered

@@ -76,6 +76,10 @@ func (c *Clinic) pageProve(ctx context.Context, a Actor, token, birthDate string
 		if err != nil {
 			return err
 		}
+		// Tries on several links of one patient at the same moment count one after the other.
+		if err := t.PageProofsLock(ctx, db.PageProofsLockParams{PatientID: pg.PatientID, ClinicID: pg.ClinicID}); err != nil {
+			return err
+		}
 		wrong, err := t.PageProofsToday(ctx, db.PageProofsTodayParams{ClinicID: pg.ClinicID, PatientID: pg.PatientID, Since: t.at.Add(-24 * time.Hour)})
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
@@ -96,6 +97,42 @@ func TestPageTenWrongProofsAPatientADay(t *testing.T) {
 	w.Clock.Add(24*time.Hour + time.Second)
 	_, err = prove(w, tokens[2], rightDate)
 	must(t, err)
+}
+
+// Ten a day is ten, however many links are tried at the same moment: while a try on one link is being counted, a try on
+// another link of the patient waits, and counts it.
+func TestPageProofsOfAPatientCountOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	_, p := sent(t, w, "email", "x1")
+	_, q := sent(t, w, "email", "x2")
+	for i := range 9 {
+		_, err := prove(w, tokenOf([]*clinic.Parcel{p, q, q}[i%3]), wrongDate)
+		wantRefusal(t, err, "a wrong date")
+		must(t, w.Exec(t, "UPDATE pages SET tries = 0, locked_at = NULL"))
+	}
+	conn, err := pgx.Connect(ctx, w.URL)
+	must(t, err)
+	defer conn.Close(ctx)
+	other, err := conn.Begin(ctx) // the tenth wrong try, on another link, in the middle of its transaction
+	must(t, err)
+	_, err = other.Exec(ctx, `SELECT 1 FROM patient_keys WHERE patient_id = $1 FOR NO KEY UPDATE`, w.Patient)
+	must(t, err)
+	_, err = other.Exec(ctx, `INSERT INTO page_proofs SELECT gen_random_uuid(), x.clinic_id, page_id, x.patient_id, ok, at FROM page_proofs x
+		JOIN pages g ON g.id = page_id JOIN deliveries d ON d.message_id = g.message_id WHERE d.id = $1 LIMIT 1`, q.DeliveryID)
+	must(t, err)
+	answer := make(chan error, 1)
+	go func() { _, err := prove(w, tokenOf(p), rightDate); answer <- err }()
+	for waits := false; !waits; {
+		select {
+		case err := <-answer:
+			t.Fatalf("it did not wait for the other try: %v", err)
+		default:
+			waits = w.Count(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
+		}
+	}
+	must(t, other.Commit(ctx))
+	wantRefusal(t, <-answer, "the right date after the tenth wrong one")
 }
 
 // Before proof an ended link is like any other; who proves themselves is told, and nothing counts as opened.

@@ -19,6 +19,7 @@ var otherDoors = []string{
 	"SessionOpen", "SessionFind", "SessionEnd", // session_test.go
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
+	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
 	"DeliveryCount",                                                 // delivery_count_test.go
 	"InstanceSee", "InstanceTrust", "InstanceDoubt", "InstanceBeat", // instance_test.go
 }
@@ -99,6 +100,11 @@ staff.put         operator
 staff.list        operator
 staff.disable     operator
 team.join         operator
+network.list      admin operator
+network.block     admin
+network.allow     admin
+network.unblock   admin operator
+report.list       admin
 status.show       admin ops
 breaker.open      admin
 breaker.close     admin

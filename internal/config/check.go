@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 var (
 	textSender = regexp.MustCompile(`^(\+[1-9][0-9]{6,14}|MG[0-9a-f]{32})$`)
 	accountSID = regexp.MustCompile(`^AC[0-9a-f]{32}$`)
+	headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`)
 )
 
 // checkStore looks at the stage, the databases and the keys.
@@ -69,7 +71,22 @@ func (c *Config) checkWeb() (bad Complaints) {
 		bad = append(bad, "WORKER_PORT must be between 1 and 65535.")
 	}
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
+	bad = append(bad, c.checkEdge("ADDRESS_HEADER", c.AddressHeader)...)
+	bad = append(bad, c.checkEdge("COUNTRY_HEADER", c.CountryHeader)...)
 	return append(bad, c.checkSignIn()...)
+}
+
+// checkEdge wants the name of a header, and somebody who may set it.
+func (c *Config) checkEdge(name, header string) Complaints {
+	switch {
+	case header == "":
+		return nil
+	case !headerName.MatchString(header):
+		return Complaints{name + " must be the name of a header, such as CF-Connecting-IP or CF-IPCountry."}
+	case len(c.TrustedProxies) == 0:
+		return Complaints{name + " is believed from TRUSTED_PROXIES alone, and that is empty."}
+	}
+	return nil
 }
 
 // checkOrigin wants a scheme and a host and nothing more; in a guarded stage,
@@ -191,7 +208,23 @@ func (c *Config) checkRunning() (bad Complaints) {
 	if c.ShutdownTimeout < time.Second || c.ShutdownTimeout > 10*time.Minute {
 		bad = append(bad, "SHUTDOWN_TIMEOUT must be between 1s and 10m.")
 	}
-	return append(append(bad, c.checkBlob()...), c.Times.check()...)
+	bad = append(append(bad, c.checkBlob()...), c.checkLimits()...)
+	return append(bad, c.Times.check()...)
+}
+
+// checkLimits wants limits that limit: a guarded stage takes at most ten times
+// the defaults.
+func (c *Config) checkLimits() (bad Complaints) {
+	eachSetting(reflect.ValueOf(c.Limits), "LIMIT_", func(name string, field reflect.StructField, value reflect.Value) {
+		standard, _ := strconv.ParseInt(field.Tag.Get("envDefault"), 10, 64)
+		switch {
+		case value.Int() < 1:
+			bad = append(bad, name+" must be 1 or more.")
+		case c.Env.Guarded() && value.Int() > 10*standard:
+			bad = append(bad, fmt.Sprintf("%s must be at most %d in %s.", name, 10*standard, c.Env))
+		}
+	})
+	return bad
 }
 
 // check refuses times under which a send could still be running when its lease

@@ -49,11 +49,15 @@ type Config struct {
 	OIDC           OIDC           `envPrefix:"OIDC_"`
 	SignFresh      time.Duration  `env:"SIGN_FRESH" envDefault:"4h"` // who signs must have signed in within it
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"`            // whose forwarding and Access headers are believed
+	AddressHeader  string         `env:"ADDRESS_HEADER"`             // in which they tell the caller's address; empty: X-Forwarded-For
+	CountryHeader  string         `env:"COUNTRY_HEADER"`             // in which they tell the caller's country; empty: nowhere
 
 	SendGrid SendGrid `envPrefix:"SENDGRID_"`
 	Mail     Mail     `envPrefix:"MAIL_"`
 	Twilio   Twilio   `envPrefix:"TWILIO_"`
 	OpenAI   OpenAI   `envPrefix:"OPENAI_"`
+
+	Limits Limits `envPrefix:"LIMIT_"`
 
 	SentryDSN    Secret `env:"SENTRY_DSN"`    // empty: nothing is sent to Sentry
 	MetricsToken Secret `env:"METRICS_TOKEN"` // empty: /metrics answers 404
@@ -113,6 +117,14 @@ type OpenAI struct {
 	BaseURL string `env:"BASE_URL" envDefault:"https://api.openai.com/v1"`
 	APIKey  Secret `env:"API_KEY"`
 	Model   string `env:"MODEL" envDefault:"gpt-4.1-mini-2025-04-14"`
+}
+
+// Limits are how often one address or person may ask.
+type Limits struct {
+	Address    int `env:"ADDRESS" envDefault:"100"`   // a signed-out caller, a minute
+	Person     int `env:"PERSON" envDefault:"500"`    // a signed-in person, a minute
+	SignIn     int `env:"SIGN_IN" envDefault:"10"`    // sign-ins of a person, in 15 minutes
+	Unverified int `env:"UNVERIFIED" envDefault:"60"` // webhooks with a bad signature from one address, a minute
 }
 
 // Times are the waits of delivery and drafting. They are settings so that a

@@ -5,10 +5,12 @@
 package db
 
 import (
+	"net/netip"
 	"time"
 
 	"countersign/internal/seal"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type Acknowledgement struct {
@@ -137,6 +139,17 @@ type Contact struct {
 	BounceCode    *string
 	RetiredAt     *time.Time
 	CreatedAt     time.Time
+}
+
+type CspReport struct {
+	ClinicID  uuid.UUID
+	Day       pgtype.Date
+	Directive string
+	Route     string
+	Blocked   string
+	Times     int64
+	FirstAt   time.Time
+	LastAt    time.Time
 }
 
 type Delivery struct {
@@ -292,6 +305,20 @@ type Message struct {
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	UnsentCode    string
+}
+
+type Network struct {
+	ID        uuid.UUID
+	ClinicID  uuid.UUID
+	Kind      string
+	Network   *netip.Prefix
+	Country   *string
+	Reason    string
+	ExpiresAt *time.Time
+	AddedBy   uuid.UUID
+	AddedAt   time.Time
+	RemovedBy *uuid.UUID
+	RemovedAt *time.Time
 }
 
 type Page struct {

@@ -247,6 +247,20 @@ func (q *Queries) PageProofAppend(ctx context.Context, arg PageProofAppendParams
 	return err
 }
 
+const pageProofsLock = `-- name: PageProofsLock :exec
+SELECT 1 FROM patient_keys WHERE patient_id = $1 AND clinic_id = $2 FOR NO KEY UPDATE
+`
+
+type PageProofsLockParams struct {
+	PatientID uuid.UUID
+	ClinicID  uuid.UUID
+}
+
+func (q *Queries) PageProofsLock(ctx context.Context, arg PageProofsLockParams) error {
+	_, err := q.db.Exec(ctx, pageProofsLock, arg.PatientID, arg.ClinicID)
+	return err
+}
+
 const pageProofsToday = `-- name: PageProofsToday :one
 SELECT count(*)::int FROM page_proofs WHERE clinic_id = $1 AND patient_id = $2 AND NOT ok AND at > $3
 `

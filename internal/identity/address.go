@@ -7,6 +7,46 @@ import (
 	"strings"
 )
 
+// Edge is what stands in front of us and is believed: whose word counts, and in
+// which headers it tells the address and the country of a request. A header
+// that is not named is not looked at.
+type Edge struct {
+	Trusted       []netip.Prefix
+	AddressHeader string // such as CF-Connecting-IP; empty: X-Forwarded-For is walked
+	CountryHeader string // such as CF-IPCountry; empty: no country is known
+}
+
+// Client is the address that a request came from. Where the peer is trusted
+// and the edge names a header, its one value is the address; when it is not
+// there, twice there or cannot be read, the request did not come by the edge,
+// and X-Forwarded-For is walked as ever.
+func (e Edge) Client(r *http.Request) netip.Addr {
+	if e.AddressHeader != "" && FromTrustedProxy(r, e.Trusted) {
+		if said := r.Header.Values(e.AddressHeader); len(said) == 1 {
+			if address, ok := readAddress(strings.TrimSpace(said[0])); ok {
+				return address
+			}
+		}
+	}
+	return ClientIP(r, e.Trusted)
+}
+
+// Country is the two letters of the country that the edge tells, or nothing.
+func (e Edge) Country(r *http.Request) string {
+	if e.CountryHeader == "" || !FromTrustedProxy(r, e.Trusted) {
+		return ""
+	}
+	said := r.Header.Values(e.CountryHeader)
+	if len(said) != 1 {
+		return ""
+	}
+	country := strings.ToUpper(strings.TrimSpace(said[0]))
+	if len(country) != 2 || strings.Trim(country, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+		return ""
+	}
+	return country
+}
+
 // ClientIP is the address that a request came from. Where the peer is a
 // trusted proxy, it walks X-Forwarded-For from the right, past the trusted
 // ones, to the first address that is not; from anyone else the header is not

@@ -20,10 +20,12 @@ type Metrics struct {
 	requests *prometheus.HistogramVec
 	tasks    *prometheus.HistogramVec
 	queries  *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
+	webhooks *prometheus.CounterVec
 }
 
 // New makes a registry with the figures of the Go runtime and the process, and
-// empty ones for requests, tasks and queries.
+// empty ones for requests, tasks, queries, refusals and webhooks.
 func New() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -33,14 +35,20 @@ func New() *Metrics {
 			[]float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 60, 120}, "task", "outcome"),
 		queries: histogram("countersign_db_query_seconds", "Time from sending a query to having read its result.",
 			[]float64{.0005, .001, .002, .005, .01, .025, .05, .1, .5, 1, 5}, "query", "outcome"),
+		refused:  counter("countersign_refused_total", "Requests refused before anything was done, by the rule that refused them.", "rule"),
+		webhooks: counter("countersign_webhooks_total", "Webhooks, by provider and whether their signature holds.", "provider", "outcome"),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.tasks, m.queries)
+		m.requests, m.tasks, m.queries, m.refused, m.webhooks)
 	return m
 }
 
 func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
 // Registry is where a room adds figures of its own.
@@ -54,6 +62,14 @@ func (m *Metrics) Request(route, method string, status int, took time.Duration) 
 		route = "none"
 	}
 	m.requests.WithLabelValues(route, methodLabel(method), statusClass(status)).Observe(took.Seconds())
+}
+
+// Refused counts a request that was refused by a limit or by a list of networks.
+func (m *Metrics) Refused(rule string) { m.refused.WithLabelValues(rule).Inc() }
+
+// Webhook counts a report of a provider, by "verified" or "forged".
+func (m *Metrics) Webhook(provider, outcome string) {
+	m.webhooks.WithLabelValues(provider, outcome).Inc()
 }
 
 // Task counts a run of a task by its type, such as delivery.send.

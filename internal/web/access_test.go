@@ -20,7 +20,7 @@ import (
 // good one of the same shape opens a session.
 func TestBadAssertionsOpenNothing(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newSite(t, func(c *Config) { c.Rates.Address, c.Rates.SignIn = 1000, 1000 }) // so that each is judged for itself
 	now := s.world.Clock.Now()
 	stranger, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -16,6 +16,26 @@ type againView struct {
 
 type againField struct{ Name, Value string }
 
+// typed is what a person typed into a form that could not be taken, field by field, as far as it can be read. For htmx it is
+// nothing: its page still holds the words.
+func (s *Server) typed(c *call) (all []string) {
+	if c.route == nil || c.isHTMX() {
+		return nil
+	}
+	known := s.forms[c.route.path]
+	for _, name := range slices.Sorted(maps.Keys(c.form.values)) {
+		if f, ok := known[name]; ok && f.kind != fieldLine && f.kind != fieldArea {
+			continue
+		}
+		for _, value := range c.form.values[name] {
+			if value = strings.ToValidUTF8(strings.ReplaceAll(value, "\x00", ""), ""); strings.TrimSpace(value) != "" {
+				all = append(all, value)
+			}
+		}
+	}
+	return all
+}
+
 // again is the form that a page without scripts sent. It is nil when nothing typed is in danger: nothing was sent, or
 // htmx sent it, whose page still holds the words.
 func (c *call) again() *againView {

@@ -81,27 +81,41 @@ func (s *Server) enter(r *route) echo.HandlerFunc {
 			}
 			c.id = id
 		}
+		if err := s.mayEnter(c); err != nil {
+			return err
+		}
 		if r.door == doorStaff || r.door == doorPerson {
 			done, err := s.known(c)
 			if done || err != nil {
 				return err
 			}
+			if err := s.within(c, s.rules.person, c.actor.ID.String()); err != nil {
+				return err
+			}
 		}
-		if r.method == http.MethodPost && r.door != doorMachine && !strings.HasPrefix(r.path, pathBoard) {
+		if r.hasForm() {
 			f, err := readForm(c.Response(), c.Request())
 			if err != nil {
 				return err
 			}
 			c.form = f
+			if err := s.forms[r.path].check(f); err != nil {
+				return err
+			}
 		}
 		return r.do(c)
 	}
 }
 
+// edge is who stands in front of us and is believed.
+func (s *Server) edge() identity.Edge {
+	return identity.Edge{Trusted: s.cfg.TrustedProxies, AddressHeader: s.cfg.AddressHeader, CountryHeader: s.cfg.CountryHeader}
+}
+
 // nobody is the caller before anything but the address is known.
 func (s *Server) nobody(c echo.Context) clinic.Actor {
 	ip := ""
-	if a := identity.ClientIP(c.Request(), s.cfg.TrustedProxies); a.IsValid() {
+	if a := s.edge().Client(c.Request()); a.IsValid() {
 		ip = a.String()
 	}
 	return clinic.Nobody(ip, c.Request().UserAgent(), requestID(c))

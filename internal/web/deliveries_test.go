@@ -96,7 +96,7 @@ func TestDeliveryRetry(t *testing.T) {
 	second, withdrawn := failed(t, s, "400")
 	_, dead := failed(t, s, "21614")
 	doctor.wants(doctor.post("/deliveries/preview", "show", "trouble"), 422, "Choose at least one notice")
-	doctor.wants(doctor.post("/deliveries/preview", "pick", "nonsense"), 400)
+	doctor.wants(doctor.post("/deliveries/preview", "pick", "nonsense"), 422, "not as the page gave it")
 	doctor.wants(doctor.post("/deliveries/preview", "pick", uuid.NewString()), 404)
 	preview := doctor.post("/deliveries/preview", "all", "1", "show", "trouble")
 	doctor.wants(preview, 200, "2 notices can go", "1 notice cannot go", "The number is not a mobile number.", "The same address would fail again", first, withdrawn)

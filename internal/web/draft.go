@@ -14,6 +14,7 @@ import (
 // draftView is what draft/show and its partials show.
 type draftView struct {
 	D        clinic.DraftView
+	Wish     string  // the instruction of a request that was refused
 	Typed    *string // shown in place of the stored text after a save that failed
 	SavedAt  time.Time
 	Errors   map[string]string
@@ -83,7 +84,8 @@ func (s *Server) draftDiff(c *call) error {
 // draftRequest asks the model for a draft. What stands in the way (one is under way, the day's limit) is said on the
 // page, which offers writing by hand.
 func (s *Server) draftRequest(c *call) error {
-	err := s.cfg.Clinic.DraftRequest(c.ctx(), c.actor, c.id, c.form.text("instruction"))
+	wish := c.form.text("instruction")
+	err := s.cfg.Clinic.DraftRequest(c.ctx(), c.actor, c.id, wish)
 	switch {
 	case err == nil && c.isHTMX():
 		return s.draftPart(c, partCard)
@@ -92,7 +94,7 @@ func (s *Server) draftRequest(c *call) error {
 	case c.isHTMX() && clinic.KindOf(err) != clinic.Invalid:
 		return err // said in the notice; the card stays
 	case correctable(err) || clinic.KindOf(err) == clinic.TooMany:
-		v := draftView{Errors: clinic.Fields(err), Sentence: clinic.Sentence(err)}
+		v := draftView{Wish: wish, Errors: clinic.Fields(err), Sentence: clinic.Sentence(err)}
 		if c.isHTMX() {
 			d, showErr := s.cfg.Clinic.DraftShow(c.ctx(), c.actor, c.id)
 			if showErr != nil {

@@ -43,9 +43,6 @@ func (s *Server) eventsStream(c *call) error {
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	out := stream{control: http.NewResponseController(c.Response()), to: c.Response()}
-	if err := out.control.SetReadDeadline(time.Time{}); err != nil { // the server's own would end us after readTime
-		return err
-	}
 	c.Response().WriteHeader(http.StatusOK)
 	if out.say("retry: 2000\n\n") != nil {
 		return nil

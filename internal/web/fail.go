@@ -78,6 +78,7 @@ type errorView struct {
 	RequestID string
 	Back      string
 	Again     *againView // what was sent, when sending it again may work
+	Typed     []string   // what was typed into a form that could not be taken, to be copied
 }
 
 // statusClosed is what proxies log for a request whose sender has gone.
@@ -94,9 +95,13 @@ func (s *Server) fail(err error, ec echo.Context) {
 		return
 	}
 	c, ok := ec.Get(contextCall).(*call)
-	if !ok {
+	if !ok { // no route took it
 		c = &call{Context: ec, actor: s.nobody(ec)}
-		s.recognise(c)
+		if tooMany := s.strangers(ec); tooMany != nil {
+			err = tooMany
+		} else {
+			s.recognise(c)
+		}
 	}
 	status, sentence := failureOf(err)
 	s.note(ec, status, err)
@@ -125,8 +130,11 @@ func (s *Server) showFailure(c *call, status int, sentence string) {
 	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
 		view.Again = c.again()
 	}
+	if status == http.StatusUnprocessableEntity {
+		view.Typed = s.typed(c)
+	}
 	a := answer{page: pageError, part: partError, title: "Something is not right", v: view}
-	a.plain = !c.actor.SignedIn() || status >= http.StatusInternalServerError
+	a.plain = !c.actor.SignedIn() || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 	if htmx.IsHTMX(c.Request()) {
 		a.page = "" // never over the form, not even when the form's target is the whole of main
 	}

@@ -27,6 +27,9 @@ const (
 	saidResumed    flash = "resumed"
 	saidRetried    flash = "retried"
 	saidScheduled  flash = "scheduled"
+
+	saidNetwork   flash = "network"
+	saidUnblocked flash = "unblocked"
 )
 
 func (f flash) sentence() string {
@@ -65,6 +68,10 @@ func (f flash) sentence() string {
 		return "On their way once more."
 	case saidScheduled:
 		return "Saved. It goes out when you said."
+	case saidNetwork:
+		return "Added. It is in force in every process within a few seconds."
+	case saidUnblocked:
+		return "Taken off."
 	default:
 		return ""
 	}

@@ -17,10 +17,12 @@ type form struct{ values url.Values }
 
 const urlEncoded = "application/x-www-form-urlencoded"
 
-// readForm reads the body of a POST: url-encoded and at most formBytes. An empty body is an empty form.
+// readForm reads the body of a POST: url-encoded UTF-8 and at most formBytes. An empty body is an empty form.
 func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, formBytes)
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); (err != nil || kind != urlEncoded) && r.ContentLength != 0 {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	inUTF8 := params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8")
+	if (err != nil || kind != urlEncoded || !inUTF8) && r.ContentLength != 0 {
 		return form{}, echo.ErrUnsupportedMediaType
 	}
 	if err := r.ParseForm(); err != nil {

@@ -146,6 +146,7 @@ type visitor struct {
 	site    *site
 	cookies map[string]string
 	header  http.Header
+	address string // with a port; a fixed one if empty
 }
 
 func (s *site) visitor(t testing.TB) *visitor {
@@ -166,6 +167,9 @@ func (s *site) as(t testing.TB, who clinic.Actor) *visitor {
 func (v *visitor) do(r *http.Request) *httptest.ResponseRecorder {
 	r.Host = "localhost:8080"
 	r.RemoteAddr = "192.0.2.7:4242"
+	if v.address != "" {
+		r.RemoteAddr = v.address
+	}
 	for name, values := range v.header {
 		r.Header[name] = values
 	}

@@ -81,26 +81,6 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
-func TestCSPReport(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	send := func(body string) *httptest.ResponseRecorder {
-		return s.visitor(t).do(httptest.NewRequest(http.MethodPost, "/csp-report", strings.NewReader(body)))
-	}
-	secret := "kY3d0sEcReT"
-	got := send(`{"csp-report":{"document-uri":"http://localhost:8080/m/` + secret + `","effective-directive":"script-src","blocked-uri":"x"}}`)
-	if got.Code != http.StatusNoContent || !strings.Contains(s.log.String(), `"directive":"script-src","route":"/m/:token"`) {
-		t.Error(got.Code, s.log)
-	}
-	send(`{"csp-report":{"document-uri":"http://elsewhere/` + secret + `","violated-directive":"` + secret + `"}}`)
-	if strings.Contains(s.log.String(), secret) || !strings.Contains(s.log.String(), `"directive":"other","route":"elsewhere"`) {
-		t.Error(s.log)
-	}
-	if got := send("not json"); got.Code != http.StatusBadRequest {
-		t.Error(got.Code)
-	}
-}
-
 // stream opens /events on a real server and returns its status and lines.
 func (v *visitor) stream(server *httptest.Server, names string) (int, *bufio.Scanner) {
 	v.t.Helper()

@@ -21,6 +21,7 @@ const (
 	pathBoard        = "/ops/queues"
 	pathPreview      = "/settings/preview"
 	pathDeliveryRows = "/deliveries/rows"
+	pathReport       = "/csp-report"
 )
 
 const (
@@ -71,6 +72,11 @@ func (s *Server) routesOfPeople() []route {
 		{post, "/settings", doorStaff, clinic.SettingsEdit, s.settingsEdit},
 		{post, pathPreview, doorStaff, clinic.SettingsShow, s.settingsPreview},
 
+		{get, "/networks", doorStaff, clinic.NetworkList, s.networkList},
+		{post, "/networks/block", doorStaff, clinic.NetworkBlock, s.networkBlock},
+		{post, "/networks/allow", doorStaff, clinic.NetworkAllow, s.networkAllow},
+		{post, "/networks/:id/unblock", doorStaff, clinic.NetworkUnblock, s.networkUnblock},
+		{get, "/reports", doorStaff, clinic.ReportList, s.reportList},
 		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
 		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
 		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},
@@ -137,7 +143,7 @@ func (s *Server) routesOfMachines() []route {
 		{get, pathHealth, doorOpen, "", s.healthShow},
 		{get, pathReady, doorOpen, "", s.readyShow},
 		{get, pathMetrics, doorOpen, "", s.metricsShow},
-		{post, "/csp-report", doorMachine, "", s.cspReport},
+		{post, pathReport, doorMachine, clinic.ReportKeep, s.cspReport},
 		{get, "/styleguide", doorOpen, "", s.styleguideShow},
 		{get, pathStatic, doorOpen, "", s.staticShow},
 

@@ -31,6 +31,8 @@ const (
 	pageStop        name = "page/stop"
 	pageStopped     name = "page/stopped"
 	pageEnded       name = "page/ended"
+	pageNetworks    name = "network/list"
+	pageReports     name = "report/list"
 	pageStyleguide  name = "styleguide/show"
 	pageError       name = "error"
 )
@@ -68,7 +70,7 @@ func allScreens() []screen {
 	var all []screen
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageAsk, pageRead, pageStop, pageStopped,
-		pageEnded, pageStyleguide, pageError} {
+		pageEnded, pageNetworks, pageReports, pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
 	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up

@@ -9,13 +9,19 @@ import (
 	"time"
 )
 
+// patience is how long a connection may take over each part of what it does. A stream sets its own for each write.
+type patience struct {
+	header time.Duration // until the last header is read
+	read   time.Duration // until the last byte of the body is
+	write  time.Duration // from then until the last byte of the answer is written
+	idle   time.Duration // until the next request begins
+}
+
+var defaultPatience = patience{header: 5 * time.Second, read: 15 * time.Second, write: 30 * time.Second, idle: 90 * time.Second}
+
 const (
-	headerTime  = 5 * time.Second
-	readTime    = 15 * time.Second
-	writeTime   = 30 * time.Second
-	idleTime    = 90 * time.Second
 	requestTime = 8 * time.Second // for everything but a stream
-	headerBytes = 16 << 10
+	headerBytes = 16 << 10        // net/http reads 4 KiB more before it refuses, and 4 more on a connection that is kept
 
 	// lingerTime is how long the door stays open after /readyz began to say draining, so that whoever sends requests
 	// here can notice. drainTime bounds how long requests in flight may take to finish after it.
@@ -23,11 +29,20 @@ const (
 	drainTime  = 7 * time.Second
 )
 
+// over is the server of net/http with all its limits set: one that is left out is none.
+func (s *Server) over() *http.Server {
+	return &http.Server{Handler: s, ReadHeaderTimeout: s.patience.header, ReadTimeout: s.patience.read, WriteTimeout: s.patience.write,
+		IdleTimeout: s.patience.idle, MaxHeaderBytes: headerBytes, ErrorLog: log.New(quiet{s}, "", 0)}
+}
+
 // Serve answers on the listener until ctx is done. Then /readyz says draining and streams end at once; after lingerTime
 // nobody new is let in, and when the requests in flight have finished (drainTime at most) Serve returns nil.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
-		IdleTimeout: idleTime, MaxHeaderBytes: headerBytes, ErrorLog: log.New(quiet{s}, "", 0)}
+	server := s.over()
+	s.readLists(ctx) // before anybody is let in
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go s.watchLists(watching)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

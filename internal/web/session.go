@@ -31,6 +31,9 @@ func (s *Server) sessionStart(c *call) error {
 func (s *Server) sessionOpen(c *call) error {
 	who, to, err := s.gate.arrive(c)
 	reason, err := s.reasonOf(c, err)
+	if err == nil {
+		err = s.mayTry(c, reason, who)
+	}
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,11 @@ func (s *Server) reasonOf(c *call, cause error) (reason string, err error) {
 	case errors.Is(cause, identity.ErrUnavailable):
 		return "", s.providerAway(c, cause)
 	default:
+		if c.route.door != doorOpen { // where everybody has been counted
+			if err := s.strangers(c); err != nil { // before it costs a line on the trail
+				return "", err
+			}
+		}
 		s.cfg.Log.InfoContext(c.ctx(), "sign-in refused", "reason", cause.Error()) // the reason quotes nothing of the token
 		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.SessionOpen, "assertion")
 		return reasonRefused, nil
@@ -108,6 +113,11 @@ func (s *Server) mayWander(c *call) bool {
 // mustSignIn sends pages to /sign-in, and answers 401 to everything else: htmx gets a partial and an event, by which
 // the open page keeps what was typed.
 func (s *Server) mustSignIn(c *call, reason string) error {
+	if reason != reasonRefused { // which was counted when it was refused
+		if err := s.strangers(c); err != nil {
+			return err
+		}
+	}
 	if s.mayWander(c) {
 		return c.Redirect(http.StatusSeeOther, "/sign-in?"+next(c)+"&reason="+reason)
 	}

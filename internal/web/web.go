@@ -7,6 +7,7 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ import (
 
 	"countersign/internal/clinic"
 	"countersign/internal/identity"
+	"countersign/internal/limit"
 	"countersign/internal/metrics"
 )
 
@@ -72,9 +74,13 @@ type Config struct {
 	Templates      fs.FS // layout.html is at the root
 	Static         fs.FS // app.css is at the root
 	TrustedProxies []netip.Prefix
+	AddressHeader  string         // in which the trusted proxies tell the caller's address; empty: X-Forwarded-For
+	CountryHeader  string         // in which they tell the country; empty: none is known
 	Zone           *time.Location // how exact times are written; the clinic's own if nil
 
-	Hub Hub
+	Hub    Hub
+	Limits *limit.Limiter // counts in this process alone if nil
+	Rates  Rates
 	// Fence says how this process stands to its database: ok, held, unchecked or off. Off if nil.
 	Fence    func() string
 	SendGrid Verifier
@@ -107,8 +113,12 @@ type Server struct {
 	echo     *echo.Echo
 	views    *views
 	assets   *assets
+	rules    rules
+	forms    map[string]fields
+	patience patience
 	host     string                        // the host part of BaseURL
 	zone     atomic.Pointer[time.Location] // the clinic's, once it could be read
+	lists    atomic.Pointer[clinic.Networks]
 	draining chan struct{}
 	once     sync.Once
 }
@@ -123,7 +133,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil || base.Host == "" || base.Path != "" {
 		return nil, errors.New("web: BaseURL must be an address without a path")
 	}
-	s := &Server{cfg: cfg, host: base.Host, draining: make(chan struct{})}
+	s := &Server{cfg: cfg, rules: cfg.Rates.rules(), patience: defaultPatience, host: base.Host, draining: make(chan struct{})}
 	s.gate = accessGate{s}
 	if cfg.OIDC != nil {
 		s.gate = oidcGate{s}
@@ -134,6 +144,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if s.views, err = newViews(cfg.Templates, s.functions(), allScreens(), allParts()); err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
+	}
+	if s.forms, err = layForms(s.routes()); err != nil {
+		return nil, err
 	}
 	s.echo = s.newEcho()
 	return s, nil
@@ -150,6 +163,9 @@ func (cfg *Config) complete() error {
 	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
 	if cfg.Hub == nil {
 		cfg.Hub = deaf{}
+	}
+	if cfg.Limits == nil {
+		cfg.Limits = limit.New(nil, []byte(rand.Text()))
 	}
 	if cfg.Fence == nil {
 		cfg.Fence = func() string { return "off" }

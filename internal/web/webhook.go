@@ -38,6 +38,7 @@ func (s *Server) receive(c *call, provider string, v Verifier, delivery uuid.UUI
 	if err != nil {
 		return s.forged(c, provider, clinic.DeliveryReceive)
 	}
+	s.verified(c, provider)
 	if len(receipts) > 0 {
 		if err := s.cfg.Clinic.DeliveryReceive(c.ctx(), s.provider(c, provider), receipts); err != nil {
 			return err
@@ -60,6 +61,7 @@ func (s *Server) webhookReply(c *call) error {
 	if err != nil {
 		return s.forged(c, "twilio", clinic.ConsentReply)
 	}
+	s.verified(c, "twilio")
 	words := reply.Body
 	if reply.OptOutType != "" {
 		words = reply.OptOutType // what the provider understood counts, whatever the language of the word
@@ -74,8 +76,13 @@ func (s *Server) provider(c *call, name string) clinic.Actor {
 	return clinic.ProviderActor(name, c.actor.IP, c.actor.RequestID)
 }
 
-// forged puts the refusal on the audit trail and says nothing about the reason.
+// forged puts the refusal on the audit trail and says nothing about the reason. Of an address that forges much, only the
+// first ones of each minute are.
 func (s *Server) forged(c *call, provider string, deed clinic.Deed) error {
+	s.cfg.Metrics.Webhook(provider, "forged")
+	if err := s.within(c, s.rules.forged, s.callerKey(c)); err != nil {
+		return err
+	}
 	s.cfg.Log.WarnContext(c.ctx(), "webhook refused", "provider", provider)
 	a := c.actor
 	a.Name = provider

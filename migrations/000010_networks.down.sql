@@ -1,0 +1,1 @@
+DROP TABLE csp_reports, networks;
