@@ -203,8 +203,9 @@ func sizeComplaints(name string, source []byte) (bad []string) {
 // its reason, and one that is no longer needed is a complaint too.
 var (
 	deedsWithoutMethod = map[string]string{
-		"DeliverySend": "a task type: carried out by DeliveryClaim and DeliveryRecord",
-		"DraftWrite":   "a task type: carried out by DraftClaim and DraftFinish",
+		"DeliverySend":          "a task type: carried out by DeliveryClaim and DeliveryRecord",
+		"DraftWrite":            "a task type: carried out by DraftClaim and DraftFinish",
+		"ReviewApproveClinical": "a permission: asked by ReviewApprove when the message turns out to be clinical",
 	}
 	methodsWithoutDeed = map[string]string{
 		"Close":          "gives connections back",
@@ -212,6 +213,7 @@ var (
 		"Refused":        "writes the refusal of a deed that never began",
 		"SessionFind":    "finds out who the actor is, before anything can be asked",
 		"MayWatch":       "says whether a page may hear a name; tells nothing else",
+		"GlassSee":       "whom the actor may read at the moment, for the banner of every page",
 		"WorklistCount":  "a number of what WorklistShow would show, for the navigation of every page",
 		"PatientDoctors": "the names of the clinic's doctors, for a form",
 		"PageAsk":        "the same form for every link: looks nothing up",

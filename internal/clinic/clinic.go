@@ -123,7 +123,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 9
+const SchemaVersion = 11
 
 // Ready says whether Postgres answers and its migrations are at least ours.
 func (c *Clinic) Ready(ctx context.Context) error {

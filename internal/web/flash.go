@@ -27,6 +27,13 @@ const (
 	saidResumed    flash = "resumed"
 	saidRetried    flash = "retried"
 	saidScheduled  flash = "scheduled"
+
+	saidJoined     flash = "joined"
+	saidLeft       flash = "left"
+	saidAssigned   flash = "assigned"
+	saidDisabled   flash = "disabled"
+	saidGlassEnded flash = "glass-ended"
+	saidReviewed   flash = "reviewed"
 )
 
 func (f flash) sentence() string {
@@ -65,6 +72,18 @@ func (f flash) sentence() string {
 		return "On their way once more."
 	case saidScheduled:
 		return "Saved. It goes out when you said."
+	case saidJoined:
+		return "Added. They can see this patient now."
+	case saidLeft:
+		return "Taken off. They cannot see this patient any more."
+	case saidAssigned:
+		return "Saved. They sign in again and then have the new role."
+	case saidDisabled:
+		return "Switched off. Whoever used the account is signed out."
+	case saidGlassEnded:
+		return "Your emergency access is over."
+	case saidReviewed:
+		return "Reviewed. Your note is kept with it."
 	default:
 		return ""
 	}
