@@ -37,6 +37,7 @@ func (s *Server) reviewAnswer(c *call, status int, v reviewView) error {
 		return err
 	}
 	c.through(d.ByGlass)
+	v.Editing, v.Returning = v.Editing && !d.ByGlass, v.Returning && !d.ByGlass
 	v.D, v.SignIn = d, s.gate.again("/reviews/"+c.id.String())
 	if v.Again != "" && c.isHTMX() { // a 403 would go beside the panel otherwise
 		if err := htmx.NewResponse().Retarget("#review-panel").Reswap(htmx.SwapOuterHTML).Write(c.Response()); err != nil {
