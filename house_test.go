@@ -65,7 +65,7 @@ var (
 		"app":    {"check"},                    // the demo clinic passes the checks
 		"crash":  {"clinic", "worker"},         // actors and answers in our words; the queue, to put tasks on
 		"bench":  {"clinic", "worker"},         // prepares by deeds, and nudges as web does
-		"docs":   {"config"},                   // the documents are held to the code
+		"docs":   {"clinic", "config"},         // the documents are held to the code
 		"openai": {"drafting"},                 // a real prompt
 		"road":   {"check", "clinic", "config", "seal"},
 		"web":    {"seal"},                                                      // keys for a clinic of its own

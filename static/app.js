@@ -40,8 +40,14 @@
     const page = await fetch(location.href).then((r) => r.text(), () => '');
     if (mine(page)) listen(); else expire();
   };
-  // What the page shows is not for this person any more: the page is asked for anew, and says so.
-  const gone = () => { leaving = true; stream?.close(); location.reload(); };
+  // What the page shows is not for this person any more: the page is asked for anew, and says so. A form of their own that is
+  // under way may be what ended it, and leads elsewhere.
+  const gone = () => {
+    if (leaving) { setTimeout(gone, 3100); return; }
+    leaving = true;
+    stream?.close();
+    location.reload();
+  };
   const look = async () => { if ($('[data-watch]') && await fetch(location.href).then((r) => r.status, () => 0) === 404) gone(); };
   // A time to undo counts down; without scripts it is a plain time.
   setInterval(() => all('[data-left]').forEach((el) => {
