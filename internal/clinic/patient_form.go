@@ -85,7 +85,7 @@ func (c *Clinic) PatientCreate(ctx context.Context, a Actor, f PatientForm) (uui
 		}
 		return t.setContacts(ctx, b, f, nil)
 	})
-	return f.ID, mrnTaken(err)
+	return f.ID, c.mrnTaken(ctx, a, PatientCreate, Subject{Kind: "patient"}, err)
 }
 
 func (t *tx) firstTeam(ctx context.Context, f PatientForm) error {
@@ -119,8 +119,11 @@ func sealPatient(b *chest, f PatientForm, row *db.PatientCreateParams) {
 	row.NotesSealed = b.seal(f.Notes, "patients", "notes", f.ID)
 }
 
-func mrnTaken(err error) error {
+// mrnTaken is the one answer that tells of a patient of another care team, since two must not have one number. So it is on
+// the trail.
+func (c *Clinic) mrnTaken(ctx context.Context, a Actor, d Deed, s Subject, err error) error {
 	if isUnique(err, "patients_mrn_index_clinic_id_key") {
+		c.refused(ctx, a, d, s, "mrn_taken")
 		return invalid(map[string]string{"mrn": "Another patient of this clinic already has this record number."})
 	}
 	return err
@@ -166,7 +169,7 @@ func (c *Clinic) PatientEdit(ctx context.Context, a Actor, id uuid.UUID, f Patie
 		t.detail["fields"] = changedFields(old, f)
 		return t.setContacts(ctx, b, f, old.Contacts)
 	})
-	return mrnTaken(err)
+	return c.mrnTaken(ctx, a, PatientEdit, Subject{Kind: "patient", ID: id, Patient: id}, err)
 }
 
 // changedFields names what an edit touched: the names go on the trail, never the contents.

@@ -84,6 +84,7 @@ func (c *Clinic) ReviewSubmit(ctx context.Context, a Actor, id uuid.UUID, versio
 		if len(e.report.Blocking()) > 0 {
 			return blocked(e.report)
 		}
+		t.detail["needs_doctor"] = check.NeedsDoctor(m.Kind, e.subject.Brief, e.report)
 		if _, err := t.reachable(ctx, m); err != nil {
 			return err
 		}
