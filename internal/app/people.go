@@ -3,13 +3,11 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 
 	"countersign/internal/clinic"
 	"countersign/internal/config"
-	"countersign/internal/seal"
 )
 
 // People is the operator's way to the people of the clinic: the first one, which is the only one outside of tests.
@@ -33,9 +31,9 @@ func OpenPeople(ctx context.Context, cfg *config.Config) (*People, error) {
 
 // openStore opens the records for a command: no queue, no open pages. times may be empty.
 func openStore(ctx context.Context, cfg *config.Config, times clinic.Times) (*clinic.Clinic, error) {
-	keyring, err := seal.OpenKeyring(cfg.Keyset.Reveal())
+	keyring, err := openKeyring(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("KEYSET cannot be opened: %w", err)
+		return nil, err
 	}
 	return clinic.Open(ctx, clinic.Config{DatabaseURL: cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: cfg.BaseURL, Model: cfg.OpenAI.Model,
 		Times: times, MaxConns: 2})

@@ -21,8 +21,8 @@ type Seeded struct {
 var Breaks = map[string]Seeded{
 	"fence": {Words: "a lease that ran out counts as not sent, and its row is sent again", Names: []string{"I3"},
 		deck: []string{KillWorker, KillWorker, KillWorker, FreezeWorker, KillWorker, Lies},
-		tilt: func(t Times) []Lie {
-			return []Lie{{Kind: "timeout", Probability: 0.4, Millis: millis(3 * t.Provider)}, {Kind: "lost", Probability: 0.7, webhook: true}}
+		tilt: func(t Times) []Lie { // honest and slow, so that many are with a provider when a worker dies; silence would open the breaker
+			return []Lie{{Kind: "slow", Probability: 0.8, Millis: millis(t.Provider / 2)}, {Kind: "lost", Probability: 0.9, webhook: true}}
 		}},
 	"relay": {Words: "nobody looks for what is due", Names: []string{"I2", "I20"}},
 	"class": {Words: "a 5xx counts as not sent", Names: []string{"I3"},

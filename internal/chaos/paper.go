@@ -28,12 +28,14 @@ func newPaper(out io.Writer) (*paper, io.Writer) {
 	return p, p
 }
 
-// openAt makes the folder of the evidence.
-func (p *paper) openAt(dir string) (err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// openIn makes the folder of the evidence, in which no other run writes, even if it has the same seed and begins at the same moment.
+func (p *paper) openIn(parent, name string) (err error) {
+	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return err
 	}
-	p.dir = dir
+	if p.dir, err = os.MkdirTemp(parent, name+"-"); err != nil {
+		return err
+	}
 	p.copy, err = os.Create(p.file("report.txt"))
 	return err
 }

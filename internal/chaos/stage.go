@@ -23,7 +23,7 @@ func newStage(o Options) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := paper.openAt(filepath.Join(l.State(), "chaos", fmt.Sprintf("seed-%d-%s", o.Seed, time.Now().UTC().Format("20060102-150405.000")))); err != nil {
+	if err := paper.openIn(filepath.Join(l.State(), "chaos"), fmt.Sprintf("seed-%d-%s", o.Seed, time.Now().UTC().Format("20060102-150405"))); err != nil {
 		return nil, err
 	}
 	s := &stage{o: o, local: l, paper: paper, unasked: &unasked{}, faults: &faults{done: map[string]int{}}, env: map[string]string{}}

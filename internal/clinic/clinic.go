@@ -73,6 +73,7 @@ type Clinic struct {
 	announce  func(context.Context, []string)
 	alarm     func(context.Context, string)
 
+	fits       atomic.Bool  // our keys have been seen to be this database's
 	generation atomic.Int64 // the least that the database must have for this process to send from it
 }
 
@@ -125,7 +126,7 @@ func (c *Clinic) Close() { c.pool.Close() }
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
 const SchemaVersion = 11
 
-// Ready says whether Postgres answers and its migrations are at least ours.
+// Ready says whether Postgres answers, its migrations are at least ours and our keys are its patients'.
 func (c *Clinic) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -137,7 +138,7 @@ func (c *Clinic) Ready(ctx context.Context) error {
 	if dirty || version < SchemaVersion {
 		return refuse(Unavailable, "migrations", "The database is not at this version's schema yet.")
 	}
-	return nil
+	return c.keysFit(ctx)
 }
 
 // Subject is what a deed is done to.

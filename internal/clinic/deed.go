@@ -133,6 +133,9 @@ const (
 	QueueView    Deed = "queue.view"
 	QueueOperate Deed = "queue.operate"
 
+	KeysShow   Deed = "keys.show"
+	KeysRotate Deed = "keys.rotate"
+
 	ClinicCreate Deed = "clinic.create"
 	StaffPut     Deed = "staff.put"
 	StaffList    Deed = "staff.list"
@@ -218,6 +221,8 @@ var policy = map[Deed]rule{
 	ConsentReply: {RoleProvider: Everything},
 
 	QueueView: watchers, QueueOperate: admins,
+
+	KeysShow: operator, KeysRotate: operator,
 
 	ClinicCreate: operator, StaffPut: operator,
 	StaffList: givers, StaffAssign: givers, StaffDisable: givers,

@@ -216,6 +216,11 @@ func machineActs(w *clinictest.World) []act {
 		{"ConsentReply", clinic.ConsentReply, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.ConsentReply(ctx, a, "+14155550441", "STOP")
 		}},
+		{"KeysShow", clinic.KeysShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.KeysShow(ctx, a); return err }},
+		{"KeysRotate", clinic.KeysRotate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.KeysRotate(ctx, a, clinic.KeysTurned{}, false)
+			return err
+		}},
 		{"ClinicCreate", clinic.ClinicCreate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.ClinicCreate(ctx, a, clinic.ClinicForm{ID: a.ClinicID, Zone: "UTC"})
 		}},

@@ -94,6 +94,8 @@ instance.release  operator
 draft.claim       worker
 draft.finish      worker
 consent.reply     provider
+keys.show         operator
+keys.rotate       operator
 clinic.create     operator
 staff.put         operator
 staff.list        operator admin

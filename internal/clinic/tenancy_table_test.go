@@ -20,6 +20,10 @@ var queriesOfNoClinic = map[string]string{
 	"DeliveriesUnknown":      "the reconciler works for all clinics",
 	"DeliveriesUndecided":    "the reconciler works for all clinics",
 
+	"PatientKeysPage":   "the operator turns the keys of all clinics",
+	"PatientKeysCount":  "the operator counts the keys of all clinics",
+	"PatientKeysSample": "whether this keyset is this database's",
+
 	"DeliveriesSuspect":         "the operator restores the installation",
 	"DeliveriesSuspectCount":    "the operator restores the installation",
 	"DeliveriesUnknownAskSince": "the operator restores the installation",
@@ -29,6 +33,8 @@ var queriesOfNoClinic = map[string]string{
 
 // queriesWithoutTeam are about patients and join no care team: reason to names.
 var queriesWithoutTeam = map[string]string{
+	"the operator, who turns the keys of all clinics and reads none of what they seal": `
+		PatientKeysPage PatientKeysRewrap PatientKeysCount PatientKeysSample`,
 	"behind the door: by the id of a row that MessageLock, MessageRead or MessageGet gave, which join the care team": `
 		BriefLast BriefsOfMessage DraftGet DraftByVersion DraftsOfMessage DraftRevise DraftRechecked AcknowledgementsOfMessage
 		DraftRequestLast DraftRequestsOfMessage DraftRequestsCancel ReviewCurrent ReviewClose ReviewReopen ReviewsOfMessage

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -57,18 +56,6 @@ func (c *Config) checkDatabase(name string, address Secret) Complaints {
 	}
 	if plain && c.Env.Guarded() {
 		return Complaints{fmt.Sprintf("%s allows a plain-text connection, which %s refuses; add sslmode=verify-full or sslmode=require.", name, c.Env)}
-	}
-	return nil
-}
-
-// checkKeyset looks at the shape only; opening it is seal's work.
-func (c *Config) checkKeyset() Complaints {
-	if c.Keyset == "" {
-		return Complaints{"KEYSET (or KEYSET_FILE) must hold the keyset that seals patient data."}
-	}
-	raw, err := base64.StdEncoding.DecodeString(c.Keyset.Reveal())
-	if err != nil || !json.Valid(raw) {
-		return Complaints{"KEYSET must be a keyset as base64, as made by `countersign keys new`."}
 	}
 	return nil
 }

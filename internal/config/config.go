@@ -41,8 +41,9 @@ type Config struct {
 	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"`               // as the owner; default DatabaseURL
 	DatabaseMaxConns   int    `env:"DATABASE_MAX_CONNS" envDefault:"16"` // the most connections of one process
 	RedisURL           Secret `env:"REDIS_URL"`
-	Keyset             Secret `env:"KEYSET"`   // for seal.OpenKeyring
-	BlobURL            string `env:"BLOB_URL"` // the place outside the database; empty: no restore fence
+	Keyset             Secret `env:"KEYSET"`     // for seal.OpenKeyring; encrypted if KeysetKMS is set
+	KeysetKMS          string `env:"KEYSET_KMS"` // the key service that decrypts Keyset, as an address; empty: none
+	BlobURL            string `env:"BLOB_URL"`   // the place outside the database; empty: no restore fence
 
 	Access         Access         `envPrefix:"ACCESS_"` // people sign in through one of the two
 	OIDC           OIDC           `envPrefix:"OIDC_"`

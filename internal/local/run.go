@@ -200,7 +200,7 @@ func (s *run) personsDatabase() string {
 
 func (s *run) makeKeyset(ctx context.Context, path string) error {
 	var said strings.Builder
-	spec := s.spec("keys", []string{filepath.Join(s.root, "bin", "countersign"), "keys", "new"}, 0)
+	spec := s.spec("keys", []string{filepath.Join(s.root, "bin", "countersign"), "keys", "new", "--local"}, 0)
 	spec.Errors, spec.Output = spec.Output, &said
 	if err := s.runner.MustFinish(ctx, spec); err != nil {
 		return err

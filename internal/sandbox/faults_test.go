@@ -57,6 +57,29 @@ func TestFaultsOfRequests(t *testing.T) {
 	}
 }
 
+// A slow provider has taken the mail, and tells of it, while its caller still waits.
+func TestSlowFaultTakesFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(`{"sendgrid":[{"probability":1,"kind":"slow","ms":3000}]}`)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_, _ = w.send(w.settings["SENDGRID_API_KEY"], newMail("rosa@home.example", "d-1"))
+	}()
+	for range 2 { // processed, delivered
+		w.events(w.next())
+	}
+	select {
+	case <-answered:
+		t.Error("the answer was not held back")
+	default:
+	}
+	if log := w.log(); len(log) != 1 {
+		t.Errorf("log %v", log)
+	}
+}
+
 func TestFaultThatSendsElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -36,11 +36,17 @@ func (s *Sandbox) faulty(provider string, next http.HandlerFunc) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		switch {
-		case f.Kind == "" || f.Kind == "slow":
-			if f.Kind != "" && !s.wait(r, f, 2000) {
-				return
-			}
+		case f.Kind == "":
 			next(w, r)
+		case f.Kind == "slow" && provider == openai: // a model begins late, and then streams
+			if s.wait(r, f, 2000) {
+				next(w, r)
+			}
+		case f.Kind == "slow": // what was taken stays taken, whoever hangs up before hearing of it
+			honest := record(next, r)
+			if s.wait(r, f, 2000) {
+				honest.replay(w)
+			}
 		case faultKinds[f.Kind] == modelFault || provider == openai && f.Kind == "reset-after-headers":
 			next(w, r.WithContext(context.WithValue(r.Context(), faultKey{}, f)))
 		default:
