@@ -67,7 +67,7 @@ var (
 		"app":    {"check"},                                                     // the demo clinic passes the checks
 		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
 		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
-		"docs":   {"config"},                                                    // the documents are held to the code
+		"docs":   {"clinic", "config"},                                          // the documents are held to the code
 		"openai": {"drafting"},                                                  // a real prompt
 		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
 		"web":    {"seal"},                                                      // keys for a clinic of its own
@@ -205,8 +205,9 @@ func sizeComplaints(name string, source []byte) (bad []string) {
 // its reason, and one that is no longer needed is a complaint too.
 var (
 	deedsWithoutMethod = map[string]string{
-		"DeliverySend": "a task type: carried out by DeliveryClaim and DeliveryRecord",
-		"DraftWrite":   "a task type: carried out by DraftClaim and DraftFinish",
+		"DeliverySend":          "a task type: carried out by DeliveryClaim and DeliveryRecord",
+		"DraftWrite":            "a task type: carried out by DraftClaim and DraftFinish",
+		"ReviewApproveClinical": "a permission: asked by ReviewApprove when the message turns out to be clinical",
 	}
 	methodsWithoutDeed = map[string]string{
 		"Close":           "gives connections back",
@@ -225,6 +226,7 @@ var (
 		"RelayDue":        "marks rows as handed to the queue: no state changes",
 		"DeliveryCount":   "numbers for the alarm, about nobody",
 		"DraftProgress":   "says how far the model is, and keeps the claim",
+		"GlassSee":        "whom the actor may read at the moment, for the banner of every page",
 	}
 )
 

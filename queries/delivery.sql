@@ -102,7 +102,9 @@ ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit;
 SELECT * FROM deliveries WHERE id = @id AND clinic_id = @clinic_id FOR UPDATE;
 
 -- name: DeliveryMessage :one
-SELECT message_id FROM deliveries WHERE id = @id AND clinic_id = @clinic_id AND message_id IS NOT NULL;
+SELECT d.message_id FROM deliveries d
+JOIN care_team ct ON ct.patient_id = d.patient_id AND ct.clinic_id = d.clinic_id AND ct.staff_id = @staff_id
+WHERE d.id = @id AND d.clinic_id = @clinic_id AND d.message_id IS NOT NULL;
 
 -- name: EventsAppend :many
 -- The ids of those that are new.

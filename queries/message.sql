@@ -4,14 +4,17 @@ VALUES (@id, @clinic_id, @patient_id, @doctor_id, @author_id, 'drafting', @kind,
 
 -- name: MessageGet :one
 SELECT m.*, k.wrapped, d.name AS doctor_name, a.name AS author_name,
-       cl.name AS clinic_name, cl.phone AS clinic_phone, cl.emergency_line, cl.undo_seconds, cl.time_zone AS clinic_zone
+       cl.name AS clinic_name, cl.phone AS clinic_phone, cl.emergency_line, cl.undo_seconds, cl.time_zone AS clinic_zone,
+       (ct.staff_id IS NULL)::bool AS by_glass
 FROM messages m
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
 JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
 JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
 JOIN clinics cl ON cl.id = m.clinic_id
-JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = @staff_id
-WHERE m.id = @id AND m.clinic_id = @clinic_id;
+LEFT JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = @staff_id
+WHERE m.id = @id AND m.clinic_id = @clinic_id
+  AND (ct.staff_id IS NOT NULL OR @reading::bool AND EXISTS (SELECT 1 FROM glass g WHERE g.clinic_id = m.clinic_id AND g.staff_id = @staff_id
+        AND g.patient_id = m.patient_id AND g.expires_at > @at AND g.ended_at IS NULL));
 
 -- name: MessageLock :one
 SELECT m.*, k.wrapped FROM messages m
@@ -65,10 +68,6 @@ WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status <> '
 -- name: MessageWithdraw :execrows
 UPDATE messages SET status = 'withdrawn', updated_at = @at, changed_by = @changed_by, version = version + 1
 WHERE id = @id AND clinic_id = @clinic_id AND version = @version AND status <> 'withdrawn';
-
--- name: MessageWatchable :one
-SELECT EXISTS (SELECT 1 FROM messages m JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id
-    WHERE m.id = @id AND m.clinic_id = @clinic_id AND ct.staff_id = @staff_id);
 
 -- name: Worklist :many
 SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,

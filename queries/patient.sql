@@ -1,4 +1,5 @@
--- Every query that reads a patient for a person joins the care team; out of scope is no row.
+-- Every query that reads a patient for a person joins the care team; out of scope is no row. What an administrator reads
+-- is in team.sql, what break-glass opens says so.
 
 -- name: PatientCounts :many
 SELECT p.id,
@@ -25,20 +26,32 @@ WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id AND (p.mrn_index = @
 GROUP BY p.id;
 
 -- name: PatientGet :one
-SELECT p.*, k.wrapped FROM patients p
+-- @reading: a deed that only looks, which break-glass opens too.
+SELECT p.*, k.wrapped, (ct.staff_id IS NULL)::bool AS by_glass FROM patients p
 JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
-JOIN care_team ct ON ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = @staff_id
-WHERE p.id = @id AND p.clinic_id = @clinic_id;
+LEFT JOIN care_team ct ON ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = @staff_id
+WHERE p.id = @id AND p.clinic_id = @clinic_id
+  AND (ct.staff_id IS NOT NULL OR @reading::bool AND EXISTS (SELECT 1 FROM glass g WHERE g.clinic_id = p.clinic_id AND g.staff_id = @staff_id
+        AND g.patient_id = p.id AND g.expires_at > @at AND g.ended_at IS NULL));
+
+-- name: MayWatch :one
+-- How many of these messages and patients the person may hear of.
+SELECT ((SELECT count(*) FROM messages m WHERE m.clinic_id = @clinic_id AND m.id = ANY(@messages::uuid[]) AND (
+          EXISTS (SELECT 1 FROM care_team ct WHERE ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = @staff_id)
+          OR EXISTS (SELECT 1 FROM glass g WHERE g.clinic_id = m.clinic_id AND g.staff_id = @staff_id AND g.patient_id = m.patient_id AND g.expires_at > @at AND g.ended_at IS NULL)))
+      + (SELECT count(*) FROM patients p WHERE p.clinic_id = @clinic_id AND p.id = ANY(@patients::uuid[]) AND (
+          EXISTS (SELECT 1 FROM care_team ct WHERE ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = @staff_id)
+          OR EXISTS (SELECT 1 FROM glass g WHERE g.clinic_id = p.clinic_id AND g.staff_id = @staff_id AND g.patient_id = p.id AND g.expires_at > @at AND g.ended_at IS NULL))))::int;
 
 -- name: PatientCreate :exec
-INSERT INTO patients (id, clinic_id, name_sealed, birth_date_sealed, mrn_sealed, mrn_index, summary_sealed, history_sealed,
+INSERT INTO patients (id, clinic_id, name_sealed, birth_date_sealed, mrn_sealed, mrn_index, person_index, summary_sealed, history_sealed,
                       medications_sealed, allergies_sealed, notes_sealed, language, time_zone, created_by, created_at, updated_at)
-VALUES (@id, @clinic_id, @name_sealed, @birth_date_sealed, @mrn_sealed, @mrn_index, @summary_sealed, @history_sealed,
+VALUES (@id, @clinic_id, @name_sealed, @birth_date_sealed, @mrn_sealed, @mrn_index, @person_index, @summary_sealed, @history_sealed,
         @medications_sealed, @allergies_sealed, @notes_sealed, @language, @time_zone, @created_by, @created_at, @created_at);
 
 -- name: PatientUpdate :execrows
 UPDATE patients SET name_sealed = @name_sealed, birth_date_sealed = @birth_date_sealed, mrn_sealed = @mrn_sealed, mrn_index = @mrn_index,
-    summary_sealed = @summary_sealed, history_sealed = @history_sealed, medications_sealed = @medications_sealed,
+    person_index = @person_index, summary_sealed = @summary_sealed, history_sealed = @history_sealed, medications_sealed = @medications_sealed,
     allergies_sealed = @allergies_sealed, notes_sealed = @notes_sealed, language = @language, time_zone = @time_zone,
     updated_at = @updated_at, version = version + 1
 WHERE id = @id AND clinic_id = @clinic_id AND version = @version;

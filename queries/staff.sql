@@ -35,9 +35,6 @@ SELECT s.id, s.name, coalesce(s.role, '') AS role FROM care_team ct
 JOIN staff s ON s.id = ct.staff_id AND s.clinic_id = ct.clinic_id
 WHERE ct.clinic_id = @clinic_id AND ct.patient_id = @patient_id AND s.disabled_at IS NULL ORDER BY s.role, s.name;
 
--- name: TeamJoin :exec
-INSERT INTO care_team (patient_id, staff_id, clinic_id, since) VALUES (@patient_id, @staff_id, @clinic_id, @since) ON CONFLICT DO NOTHING;
-
 -- name: SessionCreate :exec
 INSERT INTO sessions (id, clinic_id, staff_id, token_hash, assertion_hash, signed_in_at, created_at, last_seen_at, method, ip, agent)
 VALUES (@id, @clinic_id, @staff_id, @token_hash, @assertion_hash, @signed_in_at, @created_at, @created_at, @method, @ip, @agent);
@@ -92,3 +89,6 @@ SELECT id, issuer, subject, email, name, coalesce(role, '') AS role, disabled_at
 
 -- name: StaffDisable :execrows
 UPDATE staff SET disabled_at = @at WHERE id = @id AND clinic_id = @clinic_id AND disabled_at IS NULL;
+
+-- name: StaffAssign :exec
+UPDATE staff SET role = nullif(@role::text, '') WHERE id = @id AND clinic_id = @clinic_id;

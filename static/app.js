@@ -7,7 +7,7 @@
 
   // Live: one stream a page. The server sends names only; the element asks for its own partial again.
   let stream, open = '', poll;
-  const names = () => [...new Set(all('[data-live]').map((el) => el.dataset.live))].sort().join(',');
+  const names = () => [...new Set(all('[data-live], [data-watch]').flatMap((el) => [el.dataset.live, el.dataset.watch]).filter(Boolean))].sort().join(',');
   const again = new Set(); // who heard of a change while asking or settling asks once more
   const wake = (name) => all('[data-live]').forEach((el) => {
     if (name && el.dataset.live !== name || (inField(document.activeElement) && el.contains(document.activeElement))
@@ -29,8 +29,9 @@
     if (!want) return;
     stream = new EventSource('/events?names=' + encodeURIComponent(want));
     stream.onopen = () => { polling(false); wake(); }; // what changed between the page and the stream
-    stream.onerror = () => { if (!poll) polling(true); };
+    stream.onerror = (e) => { if (!poll) polling(true); if (e.target.readyState === EventSource.CLOSED) look(); };
     stream.addEventListener('signed-out', () => ended());
+    stream.addEventListener('gone', () => gone());
     want.split(',').forEach((n) => stream.addEventListener(n, () => wake(n)));
   };
   const mine = (page) => page.includes(`data-person="${document.body.dataset.person}"`);
@@ -39,6 +40,15 @@
     const page = await fetch(location.href).then((r) => r.text(), () => '');
     if (mine(page)) listen(); else expire();
   };
+  // What the page shows is not for this person any more: the page is asked for anew, and says so. A form of their own that is
+  // under way may be what ended it, and leads elsewhere.
+  const gone = () => {
+    if (leaving) { setTimeout(gone, 3100); return; }
+    leaving = true;
+    stream?.close();
+    location.reload();
+  };
+  const look = async () => { if ($('[data-watch]') && await fetch(location.href).then((r) => r.status, () => 0) === 404) gone(); };
   // A time to undo counts down; without scripts it is a plain time.
   setInterval(() => all('[data-left]').forEach((el) => {
     el.dataset.end ||= Date.now() + el.dataset.left * 1000;
@@ -200,7 +210,7 @@
     $('#notice')?.replaceChildren(box);
   };
   document.addEventListener('htmx:afterRequest', (e) => { const code = e.detail.xhr.status; if (code && code < 400 && e.detail.requestConfig.triggeringEvent?.type !== 'live') $('#notice')?.replaceChildren(); });
-  document.addEventListener('htmx:responseError', (e) => { if (e.detail.xhr.status === 401) expire(); });
+  document.addEventListener('htmx:responseError', (e) => { if (e.detail.xhr.status === 401) expire(); if (e.detail.xhr.status === 404 && e.detail.requestConfig.triggeringEvent?.type === 'live') gone(); });
   document.addEventListener('htmx:sendError', (e) => { if (e.detail.requestConfig?.triggeringEvent?.type !== 'live') say('No connection. What you typed is still here; try again in a moment.'); });
   let held = false, unsaved = false;
   document.addEventListener('htmx:beforeSwap', (e) => {

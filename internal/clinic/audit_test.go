@@ -57,7 +57,7 @@ func TestAuditOneEventForADeed(t *testing.T) {
 		{clinic.MessageShow, func() error { _, err := c.MessageShow(ctx, d, id); return err }},
 		{clinic.MessageUndo, func() error { return c.MessageUndo(ctx, d, id, v()) }},
 		{clinic.MessageWithdraw, func() error { return c.MessageWithdraw(ctx, d, id, v()) }},
-		{clinic.SettingsShow, func() error { _, err := c.SettingsShow(ctx, d); return err }},
+		{clinic.SettingsShow, func() error { _, err := c.SettingsShow(ctx, d, d.ID); return err }},
 		{clinic.ConsentReply, func() error { return c.ConsentReply(ctx, texter, "+14155550441", "STOP") }},
 	} {
 		before := w.Strings(t, "SELECT id::text FROM audit_events WHERE rev IS NULL")

@@ -26,7 +26,7 @@ type act struct {
 
 // acts is every public method that a person may call.
 func acts(w *clinictest.World) []act {
-	return slices.Concat(sessionActs(), patientActs(), messageActs(w), decidingActs())
+	return slices.Concat(sessionActs(), patientActs(), messageActs(w), decidingActs(), glassActs())
 }
 
 func sessionActs() []act {
@@ -49,7 +49,10 @@ func sessionActs() []act {
 
 func patientActs() []act {
 	return []act{
-		{"SettingsShow", clinic.SettingsShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.SettingsShow(ctx, a); return err }},
+		{"SettingsShow", clinic.SettingsShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.SettingsShow(ctx, a, a.ID)
+			return err
+		}},
 		{"SettingsEdit", clinic.SettingsEdit, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.SettingsEdit(ctx, a, clinic.Settings{})
 		}},
@@ -73,6 +76,10 @@ func patientActs() []act {
 		}},
 		{"PatientShow", clinic.PatientShow, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.PatientShow(ctx, a, x.patient)
+			return err
+		}},
+		{"PatientChange", clinic.PatientChange, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.PatientChange(ctx, a, x.patient)
 			return err
 		}},
 		{"PatientEdit", clinic.PatientEdit, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
@@ -182,7 +189,7 @@ func decidingActs() []act {
 
 // machineActs are the methods that only a machine's actor or the operator may call.
 func machineActs(w *clinictest.World) []act {
-	return slices.Concat(restoreActs(), officeActs(w), []act{
+	return slices.Concat(restoreActs(), officeActs(w), keeperActs(w), []act{
 		{"DeliveryClaim", clinic.DeliveryClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DeliveryClaim(ctx, a, x.message)
 			return err
@@ -245,9 +252,6 @@ func officeActs(w *clinictest.World) []act {
 		{"QueueOperate", clinic.QueueOperate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.QueueOperate(ctx, a, "POST /api/queues/deliver:pause")
 		}},
-		{"StaffList", clinic.StaffList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StaffList(ctx, a); return err }},
-		{"StaffDisable", clinic.StaffDisable, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.StaffDisable(ctx, a, w.Staff2.ID) }},
-		{"TeamJoin", clinic.TeamJoin, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.TeamJoin(ctx, a, x.patient, a.ID) }},
 	}
 }
 

@@ -134,7 +134,7 @@ func (t *tx) retryRows(ctx context.Context, ids []uuid.UUID) ([]RetryRow, error)
 func (c *Clinic) DeliveryRetry(ctx context.Context, a Actor, id uuid.UUID, rev int) (message uuid.UUID, err error) {
 	err = c.do(ctx, a, DeliveryRetry, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
 		t.silent = true
-		of, err := t.DeliveryMessage(ctx, db.DeliveryMessageParams{ID: id, ClinicID: t.clinicID()})
+		of, err := t.DeliveryMessage(ctx, db.DeliveryMessageParams{ID: id, ClinicID: t.clinicID(), StaffID: t.actor.ID})
 		if err != nil {
 			return found(err)
 		}

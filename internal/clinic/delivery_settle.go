@@ -133,7 +133,7 @@ func (c *Clinic) DeliveryMarkSent(ctx context.Context, a Actor, id uuid.UUID, re
 func (c *Clinic) decide(ctx context.Context, a Actor, deed Deed, id uuid.UUID, rev int, choose func(*tx, db.MessageLockRow, db.Delivery) (move, error)) (message uuid.UUID, err error) {
 	err = c.do(ctx, a, deed, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
 		t.silent = true
-		of, err := t.DeliveryMessage(ctx, db.DeliveryMessageParams{ID: id, ClinicID: t.clinicID()})
+		of, err := t.DeliveryMessage(ctx, db.DeliveryMessageParams{ID: id, ClinicID: t.clinicID(), StaffID: t.actor.ID})
 		if err != nil {
 			return found(err)
 		}

@@ -112,6 +112,7 @@ type DraftView struct {
 	SignInAgain      bool   // they may, after a fresh sign-in
 	CanEdit          bool
 	CanSchedule      bool // the viewer may say when it goes out
+	ByGlass          bool // read by break-glass
 }
 
 // DraftShow reads a message with its brief, its draft and what the checks found.
@@ -137,12 +138,24 @@ func (t *tx) view(ctx context.Context, id uuid.UUID) (DraftView, error) {
 
 // viewed is view with the row and the key it was made from, for who needs more of them.
 func (t *tx) viewed(ctx context.Context, id uuid.UUID) (DraftView, db.MessageGetRow, *chest, error) {
-	m, err := t.MessageGet(ctx, db.MessageGetParams{ID: id, ClinicID: t.clinicID(), StaffID: t.actor.ID})
+	m, err := t.messageGet(ctx, id)
 	if err != nil {
-		return DraftView{}, m, nil, found(err)
+		return DraftView{}, m, nil, err
 	}
 	v, b, err := t.viewOf(ctx, m)
+	v.ByGlass = m.ByGlass
 	return v, m, b, err
+}
+
+// messageGet reads a message of the actor's care teams, or one that break-glass shows them.
+func (t *tx) messageGet(ctx context.Context, id uuid.UUID) (db.MessageGetRow, error) {
+	m, err := t.MessageGet(ctx, db.MessageGetParams{ID: id, ClinicID: t.clinicID(), StaffID: t.actor.ID, Reading: throughGlass[t.deed], At: t.at})
+	if err != nil {
+		return m, found(err)
+	}
+	t.subject.Patient = m.PatientID
+	t.through(m.ByGlass)
+	return m, nil
 }
 
 func (t *tx) viewOf(ctx context.Context, m db.MessageGetRow) (DraftView, *chest, error) {

@@ -146,16 +146,19 @@ type DiffView struct {
 	MessageID uuid.UUID
 	From, To  int
 	Lines     []DiffLine
+	ByGlass   bool // read by break-glass
 }
 
 // DraftDiff shows what changed between two versions, word for word within lines.
 func (c *Clinic) DraftDiff(ctx context.Context, a Actor, id uuid.UUID, from, to int) (DiffView, error) {
 	v := DiffView{MessageID: id, From: from, To: to}
 	err := c.do(ctx, a, DraftDiff, Subject{Kind: "message", ID: id}, func(t *tx) error {
-		_, b, err := t.readMessage(ctx, id)
+		m, err := t.messageGet(ctx, id)
 		if err != nil {
 			return err
 		}
+		v.ByGlass = m.ByGlass
+		b := c.chest(m.PatientID, m.Wrapped)
 		var texts [2]string
 		for i, n := range []int{from, to} {
 			d, err := t.DraftByVersion(ctx, db.DraftByVersionParams{MessageID: id, ClinicID: a.ClinicID, Version: int32(n)})

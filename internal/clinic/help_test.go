@@ -122,6 +122,14 @@ func version(t testing.TB, w *clinictest.World, id uuid.UUID) int {
 	return w.Count(t, "SELECT version FROM messages WHERE id = $1", id)
 }
 
+// mayWatch: may the actor hear of this message?
+func mayWatch(t testing.TB, w *clinictest.World, a clinic.Actor, message uuid.UUID) bool {
+	t.Helper()
+	may, err := w.Clinic.MayWatch(ctx, a, []uuid.UUID{message}, nil)
+	must(t, err)
+	return may
+}
+
 func refusals(t testing.TB, w *clinictest.World) int {
 	t.Helper()
 	return w.Count(t, "SELECT count(*) FROM audit_events WHERE outcome = 'refused'")

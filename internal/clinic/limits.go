@@ -46,6 +46,13 @@ const (
 	breakerMost      = 5 // failures in a row that open a channel's breaker
 	breakerPauseMost = 10 * time.Minute
 	unreportedMost   = 200 // messages nobody knows, in one list
+
+	glassTime      = time.Hour // how long break-glass is open
+	glassReason    = 20        // characters at least
+	glassesPerDay  = 20        // patients whom one person opens in 24 hours
+	glassTriesMost = 10        // look-ups that found nobody, by one person in an hour
+	glassPage      = 50
+	teamsPerPage   = 50
 )
 
 // dailyDrafts and dailyStop: how many drafts a person may ask for in a day, and the cost in micro-dollars at which

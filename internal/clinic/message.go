@@ -58,6 +58,7 @@ type MessageView struct {
 	OpenedAt, AcknowledgedAt *time.Time
 	PageExpiresAt            *time.Time
 	PageRevoked              bool
+	ByGlass                  bool // read by break-glass
 	Contact                  string
 	CanUndo                  bool
 	UndoUntil                time.Time
@@ -76,7 +77,7 @@ func (c *Clinic) MessageShow(ctx context.Context, a Actor, id uuid.UUID) (Messag
 			return err
 		}
 		t.subject.Patient = m.PatientID
-		v.Message, v.Patient, v.Brief, v.Contact = d.Message, d.Patient, d.Brief, d.Contact
+		v.Message, v.Patient, v.Brief, v.Contact, v.ByGlass = d.Message, d.Patient, d.Brief, d.Contact, d.ByGlass
 		if m.FinalSealed != nil {
 			v.Final = b.open(m.FinalSealed, "messages", "final", id)
 			v.Paragraphs = plainParagraphs(v.Final.Reveal())
@@ -89,7 +90,7 @@ func (c *Clinic) MessageShow(ctx context.Context, a Actor, id uuid.UUID) (Messag
 		if err := t.viewDeliveries(ctx, &v); err != nil {
 			return err
 		}
-		v.CanWithdraw = a.Can(MessageWithdraw) && m.Status != "withdrawn"
+		v.CanWithdraw = t.actor.Can(MessageWithdraw) && m.Status != "withdrawn"
 		v.CanSchedule = d.CanSchedule && v.untried()
 		return t.viewSteps(ctx, b, &v)
 	})
@@ -147,10 +148,17 @@ func cameToNothing(d db.Delivery) bool {
 	return d.Resends == 0 && d.State != "cancelled" && slices.Contains(retryable, d.State)
 }
 
-// MayWatch says whether the actor may hear that this message changed. It is asked by event streams and leaves no trace.
-func (c *Clinic) MayWatch(ctx context.Context, a Actor, message uuid.UUID) bool {
-	ok, err := db.New(c.pool).MessageWatchable(ctx, db.MessageWatchableParams{ID: message, ClinicID: a.ClinicID, StaffID: a.ID})
-	return err == nil && ok && a.Can(MessageShow)
+// MayWatch says whether the actor may hear that these messages and patients changed: all of them. It is asked by event
+// streams, again and again, and leaves no trace. An error means that it is not known.
+func (c *Clinic) MayWatch(ctx context.Context, a Actor, messages, patients []uuid.UUID) (bool, error) {
+	if len(messages)+len(patients) == 0 {
+		return true, nil
+	}
+	if !a.Can(MessageShow) {
+		return false, nil
+	}
+	n, err := db.New(c.pool).MayWatch(ctx, db.MayWatchParams{ClinicID: a.ClinicID, StaffID: a.ID, Messages: messages, Patients: patients, At: c.now().UTC()})
+	return err == nil && int(n) == len(messages)+len(patients), err
 }
 
 // MessageUndo takes one's own approval back while the notice has not been claimed, or when it came to nothing: then the

@@ -59,6 +59,7 @@ type Patient struct {
 	Team                                                                  []Person
 	Messages                                                              []MessageRow
 	CreatedAt, UpdatedAt                                                  time.Time
+	ByGlass                                                               bool // read by break-glass
 }
 
 // namedPatient is a patient opened just far enough for lists and for C3's other patients.
@@ -167,11 +168,16 @@ func (c *Clinic) PatientSearch(ctx context.Context, a Actor, term string, settle
 		hits := slices.DeleteFunc(all, func(p namedPatient) bool {
 			return !slices.Contains(exact, p.id) && !hasWords(plain(p.name.Reveal()), words)
 		})
-		t.detail["term"], t.detail["hits"] = hex.EncodeToString(c.keys.Index("search", looseKey(term))[:8]), len(hits)
+		t.searched(term, len(hits))
 		rows, err = t.patientRows(ctx, hits[:min(len(hits), searchMost)])
 		return err
 	})
 	return rows, err
+}
+
+// searched puts a search on the trail: its term as an HMAC.
+func (t *tx) searched(term string, hits int) {
+	t.detail["term"], t.detail["hits"] = hex.EncodeToString(t.c.keys.Index("search", looseKey(term))[:8]), hits
 }
 
 // plain is a name as people search for it: lower case, accents off.
@@ -218,14 +224,16 @@ func (c *Clinic) PatientShow(ctx context.Context, a Actor, id uuid.UUID) (Patien
 	return p, err
 }
 
-// patient reads one patient of the actor's care teams, with contacts and team.
+// patient reads one patient of the actor's care teams, or one whom break-glass shows them, with contacts and team.
 func (t *tx) patient(ctx context.Context, id uuid.UUID) (Patient, *chest, error) {
-	row, err := t.PatientGet(ctx, db.PatientGetParams{ID: id, ClinicID: t.clinicID(), StaffID: t.actor.ID})
+	row, err := t.PatientGet(ctx, db.PatientGetParams{ID: id, ClinicID: t.clinicID(), StaffID: t.actor.ID, Reading: throughGlass[t.deed], At: t.at})
 	if err != nil {
 		return Patient{}, nil, found(err)
 	}
+	t.through(row.ByGlass)
 	b := t.c.chest(row.ID, row.Wrapped)
 	p := openPatient(b, row)
+	p.ByGlass = row.ByGlass
 	p.Age = ageOn(p.BirthDate.Reveal(), t.at)
 	contacts, err := t.ContactsOfPatient(ctx, db.ContactsOfPatientParams{ClinicID: t.clinicID(), PatientID: id})
 	if err != nil {

@@ -58,7 +58,7 @@ func (c *Clinic) PatientCreate(ctx context.Context, a Actor, f PatientForm) (uui
 		f.ID = newID()
 	}
 	err := c.once(ctx, a, PatientCreate, Subject{Kind: "patient", ID: f.ID, Patient: f.ID}, "patients_pkey", func(t *tx) error {
-		if _, err := t.PatientGet(ctx, db.PatientGetParams{ID: f.ID, ClinicID: a.ClinicID, StaffID: a.ID}); !noRows(err) {
+		if _, err := t.PatientGet(ctx, db.PatientGetParams{ID: f.ID, ClinicID: a.ClinicID, StaffID: a.ID, At: t.at}); !noRows(err) {
 			t.silent = true
 			return err
 		}
@@ -71,8 +71,8 @@ func (c *Clinic) PatientCreate(ctx context.Context, a Actor, f PatientForm) (uui
 			return err
 		}
 		b := &chest{key: key}
-		row := db.PatientCreateParams{ID: f.ID, ClinicID: a.ClinicID, MrnIndex: c.keys.Index("mrn", looseKey(f.MRN)), Language: f.Language,
-			TimeZone: zone, CreatedBy: a.ID, CreatedAt: t.at}
+		row := db.PatientCreateParams{ID: f.ID, ClinicID: a.ClinicID, MrnIndex: c.keys.Index("mrn", looseKey(f.MRN)),
+			PersonIndex: c.personIndex(f.Name, f.BirthDate), Language: f.Language, TimeZone: zone, CreatedBy: a.ID, CreatedAt: t.at}
 		sealPatient(b, f, &row)
 		if b.err != nil {
 			return b.err
@@ -85,7 +85,7 @@ func (c *Clinic) PatientCreate(ctx context.Context, a Actor, f PatientForm) (uui
 		}
 		return t.setContacts(ctx, b, f, nil)
 	})
-	return f.ID, mrnTaken(err)
+	return f.ID, c.mrnTaken(ctx, a, PatientCreate, Subject{Kind: "patient"}, err)
 }
 
 func (t *tx) firstTeam(ctx context.Context, f PatientForm) error {
@@ -101,7 +101,7 @@ func (t *tx) firstTeam(ctx context.Context, f PatientForm) error {
 		team = append(team, doctor.ID)
 	}
 	for _, id := range team {
-		if err := t.TeamJoin(ctx, db.TeamJoinParams{PatientID: f.ID, StaffID: id, ClinicID: t.clinicID(), Since: t.at}); err != nil {
+		if _, err := t.TeamJoin(ctx, db.TeamJoinParams{PatientID: f.ID, StaffID: id, ClinicID: t.clinicID(), Since: t.at}); err != nil {
 			return err
 		}
 	}
@@ -119,11 +119,24 @@ func sealPatient(b *chest, f PatientForm, row *db.PatientCreateParams) {
 	row.NotesSealed = b.seal(f.Notes, "patients", "notes", f.ID)
 }
 
-func mrnTaken(err error) error {
+// mrnTaken is the one answer that tells of a patient of another care team, since two must not have one number. So it is on
+// the trail.
+func (c *Clinic) mrnTaken(ctx context.Context, a Actor, d Deed, s Subject, err error) error {
 	if isUnique(err, "patients_mrn_index_clinic_id_key") {
+		c.refused(ctx, a, d, s, "mrn_taken")
 		return invalid(map[string]string{"mrn": "Another patient of this clinic already has this record number."})
 	}
 	return err
+}
+
+// PatientChange reads a patient for the form in which they are changed; unlike the patient's page, it is not for reading only.
+func (c *Clinic) PatientChange(ctx context.Context, a Actor, id uuid.UUID) (Patient, error) {
+	var p Patient
+	err := c.do(ctx, a, PatientChange, Subject{Kind: "patient", ID: id, Patient: id}, func(t *tx) (err error) {
+		p, _, err = t.patient(ctx, id)
+		return err
+	})
+	return p, err
 }
 
 // PatientEdit changes a patient. Conflict when somebody saved in between. A changed address becomes a new contact.
@@ -144,7 +157,7 @@ func (c *Clinic) PatientEdit(ctx context.Context, a Actor, id uuid.UUID, f Patie
 			return b.err
 		}
 		n, err := t.PatientUpdate(ctx, db.PatientUpdateParams{NameSealed: row.NameSealed, BirthDateSealed: row.BirthDateSealed, MrnSealed: row.MrnSealed,
-			MrnIndex: c.keys.Index("mrn", looseKey(f.MRN)), SummarySealed: row.SummarySealed, HistorySealed: row.HistorySealed,
+			MrnIndex: c.keys.Index("mrn", looseKey(f.MRN)), PersonIndex: c.personIndex(f.Name, f.BirthDate), SummarySealed: row.SummarySealed, HistorySealed: row.HistorySealed,
 			MedicationsSealed: row.MedicationsSealed, AllergiesSealed: row.AllergiesSealed, NotesSealed: row.NotesSealed,
 			Language: f.Language, TimeZone: zone, UpdatedAt: t.at, ID: id, ClinicID: a.ClinicID, Version: int32(f.Version)})
 		if err == nil && n == 0 {
@@ -156,7 +169,7 @@ func (c *Clinic) PatientEdit(ctx context.Context, a Actor, id uuid.UUID, f Patie
 		t.detail["fields"] = changedFields(old, f)
 		return t.setContacts(ctx, b, f, old.Contacts)
 	})
-	return mrnTaken(err)
+	return c.mrnTaken(ctx, a, PatientEdit, Subject{Kind: "patient", ID: id, Patient: id}, err)
 }
 
 // changedFields names what an edit touched: the names go on the trail, never the contents.

@@ -49,6 +49,7 @@ func TestPatientCreateByDoubleClick(t *testing.T) {
 	if _, err := w.Clinic.PatientCreate(ctx, w.Staff, f); clinic.Fields(err)["mrn"] == "" {
 		t.Errorf("the record number in another spelling: %v", err)
 	}
+	wantCount(t, w, 2, "what tells of another patient, on the trail", "SELECT count(*) FROM audit_events WHERE deed = 'patient.create' AND outcome = 'refused' AND reason = 'mrn_taken'")
 }
 
 func TestPatientForm(t *testing.T) {

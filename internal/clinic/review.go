@@ -19,16 +19,18 @@ type approval struct {
 }
 
 // approvable is the rule of signing: only what is in review; never one's own submission, doctors aside; a clinical
-// message, or one that turns out to be, needs a doctor.
+// message, or one that turns out to be, needs a doctor; and never through break-glass.
 func approvable(a Actor, m approval) error {
 	switch {
+	case a.Reading:
+		return refuse(Forbidden, "glass", "Emergency access is for reading. Whoever is on the care team signs.")
 	case !a.Can(ReviewApprove):
 		return refuse(Forbidden, "role", "Your role does not include signing.")
 	case m.status != "in_review":
 		return refuse(Conflict, "not_in_review", "This message is not waiting for a signature.")
-	case a.Role != Doctor && m.submitter == a.ID:
+	case a.May(ReviewApprove) == TeamNotOwn && m.submitter == a.ID:
 		return refuse(Forbidden, "own", "You submitted this message yourself, so somebody else has to sign it.")
-	case a.Role != Doctor && m.needsDoctor:
+	case m.needsDoctor && !a.Can(ReviewApproveClinical):
 		return refuse(Forbidden, "needs_doctor", "This message is clinical and needs a doctor's signature.")
 	}
 	return nil
@@ -82,6 +84,7 @@ func (c *Clinic) ReviewSubmit(ctx context.Context, a Actor, id uuid.UUID, versio
 		if len(e.report.Blocking()) > 0 {
 			return blocked(e.report)
 		}
+		t.detail["needs_doctor"] = check.NeedsDoctor(m.Kind, e.subject.Brief, e.report)
 		if _, err := t.reachable(ctx, m); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ func schedulable(a Actor, m db.MessageLockRow) error {
 	switch {
 	case m.Status == "withdrawn":
 		return refuse(Conflict, "withdrawn", "The message was withdrawn, so it does not go out.")
-	case a.Role == Doctor:
+	case a.May(MessageSchedule) == Team:
 		return nil
 	case signed && (m.SignerID == nil || *m.SignerID != a.ID):
 		return refuse(Forbidden, "own", "The message is signed. Only who signed it, or a doctor of the care team, can change when it goes out.")

@@ -33,7 +33,7 @@ func TestScope(t *testing.T) {
 				t.Errorf("%s: the refusal is not on the intruder's clinic's trail", act.method)
 			}
 		}
-		if w.Clinic.MayWatch(ctx, a, x.message) {
+		if mayWatch(t, w, a, x.message) {
 			t.Errorf("%s may watch", name)
 		}
 	}

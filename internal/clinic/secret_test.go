@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
 )
@@ -123,6 +125,21 @@ func (m mover) try(t *testing.T, table, column, from, key string, id any, read f
 	must(t, m.w.Exec(t, fmt.Sprintf("UPDATE %s SET %s = decode($2, 'hex') WHERE %s = $1", table, column, key), id, before[0]))
 }
 
+// glass moves the reason and the note of a break-glass.
+func (m mover) glass(t *testing.T) {
+	t.Helper()
+	w := m.w
+	must(t, ignore(w.Clinic.GlassBreak(ctx, w.Doctor2, byMRN("20441"))))
+	must(t, ignore(w.Clinic.GlassBreak(ctx, w.Doctor2, byMRN("31313"))))
+	ids := w.Strings(t, "SELECT id::text FROM glass ORDER BY id")
+	list := func(reviewed bool) func() error {
+		return func() error { _, err := w.Clinic.GlassList(ctx, w.Admin, reviewed, ""); return err }
+	}
+	m.try(t, "glass", "reason_sealed", "reason_sealed", "id", ids[0], list(false))
+	must(t, w.Clinic.GlassReview(ctx, w.Admin, uuid.MustParse(ids[0]), "It was an emergency."))
+	m.try(t, "glass", "note_sealed", "reason_sealed", "id", ids[0], list(true))
+}
+
 // Each sealed value, moved to another row or another column, makes the deed that reads it fail: it never shows as blank.
 func TestSealedValuesDoNotMove(t *testing.T) {
 	t.Parallel()
@@ -162,6 +179,7 @@ func TestSealedValuesDoNotMove(t *testing.T) {
 		m.covered["deliveries."+column] = true // TestDeliveryClaimRefuses
 	}
 	m.try(t, "pages", "token_sealed", "token_sealed", "message_id", message, claim)
+	m.glass(t)
 	for _, column := range w.Strings(t, "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name LIKE '%sealed'") {
 		if !m.covered[column] {
 			t.Errorf("%s is not tried", column)

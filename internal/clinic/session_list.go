@@ -2,8 +2,6 @@ package clinic
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,17 +45,8 @@ func (c *Clinic) SessionListAll(ctx context.Context, a Actor, of uuid.UUID, afte
 	return page, err
 }
 
-// sessionCursor is where the next page begins.
-type sessionCursor struct {
-	At time.Time `json:"a"`
-	ID uuid.UUID `json:"i"`
-}
-
 func (t *tx) sessions(ctx context.Context, of *uuid.UUID, after string) (SessionPage, error) {
-	from := sessionCursor{At: t.at.Add(time.Hour)}
-	if raw, err := base64.RawURLEncoding.DecodeString(after); err == nil && len(raw) > 0 && json.Unmarshal(raw, &from) != nil {
-		from = sessionCursor{At: t.at.Add(time.Hour)}
-	}
+	from := t.cursorFrom(after)
 	rows, err := t.SessionsOpen(ctx, db.SessionsOpenParams{ClinicID: t.clinicID(), StaffID: of, MadeSince: t.at.Add(-sessionMost),
 		IdleSince: t.at.Add(-sessionIdle), Before: from.At, BeforeID: from.ID, Most: sessionsPerPage + 1})
 	if err != nil {
@@ -67,11 +56,7 @@ func (t *tx) sessions(ctx context.Context, of *uuid.UUID, after string) (Session
 	if len(rows) > sessionsPerPage {
 		rows = rows[:sessionsPerPage]
 		last := rows[len(rows)-1]
-		raw, err := json.Marshal(sessionCursor{last.CreatedAt, last.ID})
-		if err != nil {
-			return page, err
-		}
-		page.Next = base64.RawURLEncoding.EncodeToString(raw)
+		page.Next = timeCursor{last.CreatedAt, last.ID}.String()
 	}
 	for _, r := range rows {
 		page.Rows = append(page.Rows, SessionRow{ID: r.ID, Person: Person{ID: r.StaffID, Name: r.Name, Role: r.Role}, IP: r.Ip, Agent: r.Agent,

@@ -38,6 +38,7 @@ type SettingsVersion struct {
 
 // SettingsView is the page.
 type SettingsView struct {
+	Doctor      Person
 	Settings    Settings
 	Specialties []string
 	History     []SettingsVersion
@@ -89,15 +90,23 @@ func (t *tx) signOffOf(ctx context.Context, signer Actor) (string, error) {
 	return "Kind regards,\n" + signer.Name + ", " + string(signer.Role), nil
 }
 
-// SettingsShow reads the doctor's own settings with their history.
-func (c *Clinic) SettingsShow(ctx context.Context, a Actor) (SettingsView, error) {
-	v := SettingsView{Specialties: Specialties}
-	err := c.do(ctx, a, SettingsShow, Subject{Kind: "settings", ID: a.ID}, func(t *tx) error {
-		rows, err := t.SettingsHistory(ctx, db.SettingsHistoryParams{StaffID: a.ID, ClinicID: a.ClinicID})
+// SettingsShow reads a doctor's settings with their history: one's own, or as an administrator anybody's.
+func (c *Clinic) SettingsShow(ctx context.Context, a Actor, doctor uuid.UUID) (SettingsView, error) {
+	v := SettingsView{Specialties: Specialties, Doctor: Person{ID: doctor}}
+	err := c.do(ctx, a, SettingsShow, Subject{Kind: "settings", ID: doctor}, func(t *tx) error {
+		s, err := t.StaffGet(ctx, db.StaffGetParams{ID: doctor, ClinicID: t.clinicID()})
+		if noRows(err) || err == nil && (deref(s.Role) != Doctor || a.May(SettingsShow) == Own && doctor != a.ID) {
+			return notFound()
+		}
 		if err != nil {
 			return err
 		}
-		v.Settings = defaultSettings(a.Name)
+		v.Doctor.Name, v.Doctor.Role = s.Name, string(Doctor)
+		rows, err := t.SettingsHistory(ctx, db.SettingsHistoryParams{StaffID: doctor, ClinicID: t.clinicID()})
+		if err != nil {
+			return err
+		}
+		v.Settings = defaultSettings(s.Name)
 		for i, r := range rows {
 			s := openSettings(r)
 			if i == 0 {

@@ -11,7 +11,7 @@ import (
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
-	v, err := w.Clinic.SettingsShow(ctx, w.Doctor)
+	v, err := w.Clinic.SettingsShow(ctx, w.Doctor, w.Doctor.ID)
 	must(t, err)
 	if v.Settings.SignOff != "Kind regards,\nDr Amara Osei" || v.Settings.Version != 0 || v.Settings.MaxWords != 150 {
 		t.Errorf("a doctor begins with %+v", v.Settings)
@@ -32,7 +32,7 @@ func TestSettings(t *testing.T) {
 		}
 		wantKind(t, err, clinic.Conflict, "settings saved at once")
 	}
-	v, err = w.Clinic.SettingsShow(ctx, w.Doctor)
+	v, err = w.Clinic.SettingsShow(ctx, w.Doctor, w.Doctor.ID)
 	must(t, err)
 	if saved != 1 || len(v.History) != 2 || v.Settings.Version != 2 || v.Settings.Tone != "concise" {
 		t.Errorf("saved %d times, %d in the history, now %+v", saved, len(v.History), v.Settings)
@@ -50,7 +50,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: %v %v", field, err, clinic.Fields(err))
 		}
 	}
-	other, err := w.Clinic.SettingsShow(ctx, w.Doctor2)
+	other, err := w.Clinic.SettingsShow(ctx, w.Doctor2, w.Doctor2.ID)
 	must(t, err)
 	if other.Settings.Tone != "warm" {
 		t.Error("one doctor's settings are another's")

@@ -669,16 +669,19 @@ func (q *Queries) DeliveryLockIn(ctx context.Context, arg DeliveryLockInParams) 
 }
 
 const deliveryMessage = `-- name: DeliveryMessage :one
-SELECT message_id FROM deliveries WHERE id = $1 AND clinic_id = $2 AND message_id IS NOT NULL
+SELECT d.message_id FROM deliveries d
+JOIN care_team ct ON ct.patient_id = d.patient_id AND ct.clinic_id = d.clinic_id AND ct.staff_id = $1
+WHERE d.id = $2 AND d.clinic_id = $3 AND d.message_id IS NOT NULL
 `
 
 type DeliveryMessageParams struct {
+	StaffID  uuid.UUID
 	ID       uuid.UUID
 	ClinicID uuid.UUID
 }
 
 func (q *Queries) DeliveryMessage(ctx context.Context, arg DeliveryMessageParams) (*uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, deliveryMessage, arg.ID, arg.ClinicID)
+	row := q.db.QueryRow(ctx, deliveryMessage, arg.StaffID, arg.ID, arg.ClinicID)
 	var message_id *uuid.UUID
 	err := row.Scan(&message_id)
 	return message_id, err

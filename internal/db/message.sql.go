@@ -250,20 +250,25 @@ func (q *Queries) MessageFindings(ctx context.Context, arg MessageFindingsParams
 
 const messageGet = `-- name: MessageGet :one
 SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, m.unsent_code, k.wrapped, d.name AS doctor_name, a.name AS author_name,
-       cl.name AS clinic_name, cl.phone AS clinic_phone, cl.emergency_line, cl.undo_seconds, cl.time_zone AS clinic_zone
+       cl.name AS clinic_name, cl.phone AS clinic_phone, cl.emergency_line, cl.undo_seconds, cl.time_zone AS clinic_zone,
+       (ct.staff_id IS NULL)::bool AS by_glass
 FROM messages m
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
 JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
 JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
 JOIN clinics cl ON cl.id = m.clinic_id
-JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = $1
+LEFT JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = $1
 WHERE m.id = $2 AND m.clinic_id = $3
+  AND (ct.staff_id IS NOT NULL OR $4::bool AND EXISTS (SELECT 1 FROM glass g WHERE g.clinic_id = m.clinic_id AND g.staff_id = $1
+        AND g.patient_id = m.patient_id AND g.expires_at > $5 AND g.ended_at IS NULL))
 `
 
 type MessageGetParams struct {
 	StaffID  uuid.UUID
 	ID       uuid.UUID
 	ClinicID uuid.UUID
+	Reading  bool
+	At       time.Time
 }
 
 type MessageGetRow struct {
@@ -301,10 +306,17 @@ type MessageGetRow struct {
 	EmergencyLine string
 	UndoSeconds   int32
 	ClinicZone    string
+	ByGlass       bool
 }
 
 func (q *Queries) MessageGet(ctx context.Context, arg MessageGetParams) (MessageGetRow, error) {
-	row := q.db.QueryRow(ctx, messageGet, arg.StaffID, arg.ID, arg.ClinicID)
+	row := q.db.QueryRow(ctx, messageGet,
+		arg.StaffID,
+		arg.ID,
+		arg.ClinicID,
+		arg.Reading,
+		arg.At,
+	)
 	var i MessageGetRow
 	err := row.Scan(
 		&i.ID,
@@ -341,6 +353,7 @@ func (q *Queries) MessageGet(ctx context.Context, arg MessageGetParams) (Message
 		&i.EmergencyLine,
 		&i.UndoSeconds,
 		&i.ClinicZone,
+		&i.ByGlass,
 	)
 	return i, err
 }
@@ -707,24 +720,6 @@ func (q *Queries) MessageUnsign(ctx context.Context, arg MessageUnsignParams) (i
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const messageWatchable = `-- name: MessageWatchable :one
-SELECT EXISTS (SELECT 1 FROM messages m JOIN care_team ct ON ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id
-    WHERE m.id = $1 AND m.clinic_id = $2 AND ct.staff_id = $3)
-`
-
-type MessageWatchableParams struct {
-	ID       uuid.UUID
-	ClinicID uuid.UUID
-	StaffID  uuid.UUID
-}
-
-func (q *Queries) MessageWatchable(ctx context.Context, arg MessageWatchableParams) (bool, error) {
-	row := q.db.QueryRow(ctx, messageWatchable, arg.ID, arg.ClinicID, arg.StaffID)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
 }
 
 const messageWithdraw = `-- name: MessageWithdraw :execrows

@@ -265,6 +265,28 @@ type DraftRequest struct {
 	FinishedAt        *time.Time
 }
 
+type Glass struct {
+	ID           uuid.UUID
+	ClinicID     uuid.UUID
+	StaffID      uuid.UUID
+	PatientID    uuid.UUID
+	FoundBy      string
+	ReasonSealed seal.Sealed
+	OpenedAt     time.Time
+	ExpiresAt    time.Time
+	EndedAt      *time.Time
+	ReviewedBy   *uuid.UUID
+	ReviewedAt   *time.Time
+	NoteSealed   seal.Sealed
+}
+
+type GlassTry struct {
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+	StaffID  uuid.UUID
+	At       time.Time
+}
+
 type Instance struct {
 	One        bool
 	Lineage    uuid.UUID
@@ -374,6 +396,7 @@ type Patient struct {
 	CreatedBy         uuid.UUID
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+	PersonIndex       []byte
 }
 
 type PatientKey struct {

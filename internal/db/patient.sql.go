@@ -231,6 +231,37 @@ func (q *Queries) ContactsOfPatient(ctx context.Context, arg ContactsOfPatientPa
 	return items, nil
 }
 
+const mayWatch = `-- name: MayWatch :one
+SELECT ((SELECT count(*) FROM messages m WHERE m.clinic_id = $1 AND m.id = ANY($2::uuid[]) AND (
+          EXISTS (SELECT 1 FROM care_team ct WHERE ct.patient_id = m.patient_id AND ct.clinic_id = m.clinic_id AND ct.staff_id = $3)
+          OR EXISTS (SELECT 1 FROM glass g WHERE g.clinic_id = m.clinic_id AND g.staff_id = $3 AND g.patient_id = m.patient_id AND g.expires_at > $4 AND g.ended_at IS NULL)))
+      + (SELECT count(*) FROM patients p WHERE p.clinic_id = $1 AND p.id = ANY($5::uuid[]) AND (
+          EXISTS (SELECT 1 FROM care_team ct WHERE ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = $3)
+          OR EXISTS (SELECT 1 FROM glass g WHERE g.clinic_id = p.clinic_id AND g.staff_id = $3 AND g.patient_id = p.id AND g.expires_at > $4 AND g.ended_at IS NULL))))::int
+`
+
+type MayWatchParams struct {
+	ClinicID uuid.UUID
+	Messages []uuid.UUID
+	StaffID  uuid.UUID
+	At       time.Time
+	Patients []uuid.UUID
+}
+
+// How many of these messages and patients the person may hear of.
+func (q *Queries) MayWatch(ctx context.Context, arg MayWatchParams) (int32, error) {
+	row := q.db.QueryRow(ctx, mayWatch,
+		arg.ClinicID,
+		arg.Messages,
+		arg.StaffID,
+		arg.At,
+		arg.Patients,
+	)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const patientCounts = `-- name: PatientCounts :many
 
 SELECT p.id,
@@ -254,7 +285,8 @@ type PatientCountsRow struct {
 	Channels []string
 }
 
-// Every query that reads a patient for a person joins the care team; out of scope is no row.
+// Every query that reads a patient for a person joins the care team; out of scope is no row. What an administrator reads
+// is in team.sql, what break-glass opens says so.
 func (q *Queries) PatientCounts(ctx context.Context, arg PatientCountsParams) ([]PatientCountsRow, error) {
 	rows, err := q.db.Query(ctx, patientCounts, arg.StaffID, arg.ClinicID, arg.Ids)
 	if err != nil {
@@ -276,10 +308,10 @@ func (q *Queries) PatientCounts(ctx context.Context, arg PatientCountsParams) ([
 }
 
 const patientCreate = `-- name: PatientCreate :exec
-INSERT INTO patients (id, clinic_id, name_sealed, birth_date_sealed, mrn_sealed, mrn_index, summary_sealed, history_sealed,
+INSERT INTO patients (id, clinic_id, name_sealed, birth_date_sealed, mrn_sealed, mrn_index, person_index, summary_sealed, history_sealed,
                       medications_sealed, allergies_sealed, notes_sealed, language, time_zone, created_by, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-        $9, $10, $11, $12, $13, $14, $15, $15)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+        $10, $11, $12, $13, $14, $15, $16, $16)
 `
 
 type PatientCreateParams struct {
@@ -289,6 +321,7 @@ type PatientCreateParams struct {
 	BirthDateSealed   seal.Sealed
 	MrnSealed         seal.Sealed
 	MrnIndex          []byte
+	PersonIndex       []byte
 	SummarySealed     seal.Sealed
 	HistorySealed     seal.Sealed
 	MedicationsSealed seal.Sealed
@@ -308,6 +341,7 @@ func (q *Queries) PatientCreate(ctx context.Context, arg PatientCreateParams) er
 		arg.BirthDateSealed,
 		arg.MrnSealed,
 		arg.MrnIndex,
+		arg.PersonIndex,
 		arg.SummarySealed,
 		arg.HistorySealed,
 		arg.MedicationsSealed,
@@ -322,16 +356,20 @@ func (q *Queries) PatientCreate(ctx context.Context, arg PatientCreateParams) er
 }
 
 const patientGet = `-- name: PatientGet :one
-SELECT p.id, p.clinic_id, p.name_sealed, p.birth_date_sealed, p.mrn_sealed, p.mrn_index, p.summary_sealed, p.history_sealed, p.medications_sealed, p.allergies_sealed, p.notes_sealed, p.language, p.time_zone, p.version, p.created_by, p.created_at, p.updated_at, k.wrapped FROM patients p
+SELECT p.id, p.clinic_id, p.name_sealed, p.birth_date_sealed, p.mrn_sealed, p.mrn_index, p.summary_sealed, p.history_sealed, p.medications_sealed, p.allergies_sealed, p.notes_sealed, p.language, p.time_zone, p.version, p.created_by, p.created_at, p.updated_at, p.person_index, k.wrapped, (ct.staff_id IS NULL)::bool AS by_glass FROM patients p
 JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
-JOIN care_team ct ON ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = $1
+LEFT JOIN care_team ct ON ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = $1
 WHERE p.id = $2 AND p.clinic_id = $3
+  AND (ct.staff_id IS NOT NULL OR $4::bool AND EXISTS (SELECT 1 FROM glass g WHERE g.clinic_id = p.clinic_id AND g.staff_id = $1
+        AND g.patient_id = p.id AND g.expires_at > $5 AND g.ended_at IS NULL))
 `
 
 type PatientGetParams struct {
 	StaffID  uuid.UUID
 	ID       uuid.UUID
 	ClinicID uuid.UUID
+	Reading  bool
+	At       time.Time
 }
 
 type PatientGetRow struct {
@@ -352,11 +390,20 @@ type PatientGetRow struct {
 	CreatedBy         uuid.UUID
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+	PersonIndex       []byte
 	Wrapped           []byte
+	ByGlass           bool
 }
 
+// @reading: a deed that only looks, which break-glass opens too.
 func (q *Queries) PatientGet(ctx context.Context, arg PatientGetParams) (PatientGetRow, error) {
-	row := q.db.QueryRow(ctx, patientGet, arg.StaffID, arg.ID, arg.ClinicID)
+	row := q.db.QueryRow(ctx, patientGet,
+		arg.StaffID,
+		arg.ID,
+		arg.ClinicID,
+		arg.Reading,
+		arg.At,
+	)
 	var i PatientGetRow
 	err := row.Scan(
 		&i.ID,
@@ -376,7 +423,9 @@ func (q *Queries) PatientGet(ctx context.Context, arg PatientGetParams) (Patient
 		&i.CreatedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.PersonIndex,
 		&i.Wrapped,
+		&i.ByGlass,
 	)
 	return i, err
 }
@@ -528,10 +577,10 @@ func (q *Queries) PatientNames(ctx context.Context, arg PatientNamesParams) ([]P
 
 const patientUpdate = `-- name: PatientUpdate :execrows
 UPDATE patients SET name_sealed = $1, birth_date_sealed = $2, mrn_sealed = $3, mrn_index = $4,
-    summary_sealed = $5, history_sealed = $6, medications_sealed = $7,
-    allergies_sealed = $8, notes_sealed = $9, language = $10, time_zone = $11,
-    updated_at = $12, version = version + 1
-WHERE id = $13 AND clinic_id = $14 AND version = $15
+    person_index = $5, summary_sealed = $6, history_sealed = $7, medications_sealed = $8,
+    allergies_sealed = $9, notes_sealed = $10, language = $11, time_zone = $12,
+    updated_at = $13, version = version + 1
+WHERE id = $14 AND clinic_id = $15 AND version = $16
 `
 
 type PatientUpdateParams struct {
@@ -539,6 +588,7 @@ type PatientUpdateParams struct {
 	BirthDateSealed   seal.Sealed
 	MrnSealed         seal.Sealed
 	MrnIndex          []byte
+	PersonIndex       []byte
 	SummarySealed     seal.Sealed
 	HistorySealed     seal.Sealed
 	MedicationsSealed seal.Sealed
@@ -558,6 +608,7 @@ func (q *Queries) PatientUpdate(ctx context.Context, arg PatientUpdateParams) (i
 		arg.BirthDateSealed,
 		arg.MrnSealed,
 		arg.MrnIndex,
+		arg.PersonIndex,
 		arg.SummarySealed,
 		arg.HistorySealed,
 		arg.MedicationsSealed,

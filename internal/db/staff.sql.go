@@ -421,6 +421,21 @@ func (q *Queries) SessionsOpen(ctx context.Context, arg SessionsOpenParams) ([]S
 	return items, nil
 }
 
+const staffAssign = `-- name: StaffAssign :exec
+UPDATE staff SET role = nullif($1::text, '') WHERE id = $2 AND clinic_id = $3
+`
+
+type StaffAssignParams struct {
+	Role     string
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+}
+
+func (q *Queries) StaffAssign(ctx context.Context, arg StaffAssignParams) error {
+	_, err := q.db.Exec(ctx, staffAssign, arg.Role, arg.ID, arg.ClinicID)
+	return err
+}
+
 const staffByIdentity = `-- name: StaffByIdentity :one
 SELECT s.id, s.clinic_id, s.issuer, s.subject, s.email, s.name, s.role, s.disabled_at, s.created_at, c.name AS clinic_name FROM staff s JOIN clinics c ON c.id = s.clinic_id
 WHERE s.issuer = $1 AND s.subject = $2 ORDER BY s.created_at LIMIT 1
@@ -644,27 +659,6 @@ func (q *Queries) StaffPut(ctx context.Context, arg StaffPutParams) (uuid.UUID, 
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
-}
-
-const teamJoin = `-- name: TeamJoin :exec
-INSERT INTO care_team (patient_id, staff_id, clinic_id, since) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
-`
-
-type TeamJoinParams struct {
-	PatientID uuid.UUID
-	StaffID   uuid.UUID
-	ClinicID  uuid.UUID
-	Since     time.Time
-}
-
-func (q *Queries) TeamJoin(ctx context.Context, arg TeamJoinParams) error {
-	_, err := q.db.Exec(ctx, teamJoin,
-		arg.PatientID,
-		arg.StaffID,
-		arg.ClinicID,
-		arg.Since,
-	)
-	return err
 }
 
 const teamOfPatient = `-- name: TeamOfPatient :many

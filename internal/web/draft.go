@@ -45,6 +45,7 @@ func (s *Server) draftPage(c *call, id uuid.UUID, status int, v draftView) error
 		return err
 	}
 	v.D = onDraft(d)
+	c.through(d.ByGlass)
 	return s.render(c, status, answer{page: pageDraft, title: "Draft", nav: "worklist", v: v})
 }
 
@@ -54,6 +55,7 @@ func (s *Server) draftPart(c *call, part name) error {
 	if err != nil {
 		return err
 	}
+	c.through(d.ByGlass)
 	return s.draftAnswer(c, http.StatusOK, part, draftView{D: onDraft(d)})
 }
 
@@ -77,6 +79,7 @@ func (s *Server) draftDiff(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.through(diff.ByGlass)
 	return s.render(c, http.StatusOK, answer{page: pageDiff, title: "What changed", nav: "worklist",
 		v: diffView{ID: c.id, Diff: diff, Review: c.QueryParam("back") == "review"}})
 }

@@ -22,23 +22,28 @@ const (
 
 // eventsStream tells an open page which of the names it asked for have changed: event: <name>. It carries no data. It
 // ends with the sign-in, with the process, and with the page. Names the person may not watch are refused as a whole,
-// so that a stream cannot be used to find out what exists.
+// so that a stream cannot be used to find out what exists; and it ends when one of them is not theirs to watch any more.
 func (s *Server) eventsStream(c *call) error {
 	names := strings.Split(c.QueryParam("names"), ",")
 	if len(names) > streamNames {
 		return echo.ErrBadRequest
 	}
-	for _, n := range names {
-		if !s.mayWatch(c, n) {
-			return echo.ErrNotFound
-		}
+	w := watch{names: names, session: "session-" + c.actor.SessionID.String(), person: "person-" + c.actor.ID.String()}
+	if !w.read(c.actor.ClinicID) {
+		return echo.ErrNotFound
 	}
 	if s.isDraining() {
 		return echo.ErrServiceUnavailable
 	}
-	mine := "session-" + c.actor.SessionID.String() // ended elsewhere, it ends here at once
-	changes, done := s.cfg.Hub.Subscribe(append(names, mine))
+	// Listening before asking: what is taken from the person between the two is heard.
+	changes, done := s.cfg.Hub.Subscribe(append(names, w.session, w.person))
 	defer done()
+	if may, err := s.cfg.Clinic.MayWatch(c.ctx(), c.actor, w.messages, w.patients); err != nil {
+		return err
+	} else if !may {
+		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.MessageShow, "not_found")
+		return echo.ErrNotFound
+	}
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
@@ -47,10 +52,10 @@ func (s *Server) eventsStream(c *call) error {
 	if out.say("retry: 2000\n\n") != nil {
 		return nil
 	}
-	return s.pump(c, out, changes, mine)
+	return s.pump(c, out, changes, w)
 }
 
-func (s *Server) pump(c *call, out stream, changes <-chan string, mine string) error {
+func (s *Server) pump(c *call, out stream, changes <-chan string, w watch) error {
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
 	for {
@@ -64,16 +69,16 @@ func (s *Server) pump(c *call, out stream, changes <-chan string, mine string) e
 			if !ok {
 				return nil
 			}
-			if name != mine {
+			if name != w.session && name != w.person {
 				said = "event: " + name + "\ndata:\n\n"
 				break
 			}
-			if !s.stillSignedIn(c) {
-				return out.end()
+			if over := s.over(c, w); over != "" {
+				return out.end(over)
 			}
 		case <-beat.C:
-			if !s.stillSignedIn(c) {
-				return out.end()
+			if over := s.over(c, w); over != "" {
+				return out.end(over)
 			}
 		}
 		if out.say(said) != nil {
@@ -98,27 +103,55 @@ func (o stream) say(text string) error {
 	return o.control.Flush()
 }
 
-// end tells the page that its sign-in is over. The browser may be gone before it hears it.
-func (o stream) end() error {
-	_ = o.say("event: signed-out\ndata:\n\n")
+// end tells the page why it hears no more. The browser may be gone before it hears it.
+func (o stream) end(why string) error {
+	_ = o.say("event: " + why + "\ndata:\n\n")
 	return nil
 }
 
-// mayWatch knows two kinds of names: message-<id>, and worklist-<id of one's own clinic>.
-func (s *Server) mayWatch(c *call, name string) bool {
-	kind, raw, _ := strings.Cut(name, "-")
-	id, err := uuid.Parse(raw)
-	if err != nil || id.String() != raw {
-		return false
+// over says why a stream has to end: the sign-in is over, or the page shows what is not for the person any more, because
+// they left the care team or their emergency access has ended. While nothing can be judged the stream stays.
+func (s *Server) over(c *call, w watch) string {
+	if !s.stillSignedIn(c) {
+		return "signed-out"
 	}
-	switch kind {
-	case "message":
-		return s.cfg.Clinic.MayWatch(c.ctx(), c.actor, id)
-	case "worklist":
-		return id == c.actor.ClinicID
-	default:
-		return false
+	if may, err := s.cfg.Clinic.MayWatch(c.ctx(), c.actor, w.messages, w.patients); err == nil && !may {
+		return "gone"
 	}
+	return ""
+}
+
+// watch is what a stream listens to: the names that its page asked for, what they are about, and the two by which it hears
+// that it may have to end.
+type watch struct {
+	names              []string
+	messages, patients []uuid.UUID
+	session, person    string
+}
+
+// read knows three kinds of names: message-<id>, patient-<id>, and worklist-<id of one's own clinic>. The ids of the first
+// two are still to be asked about.
+func (w *watch) read(clinicID uuid.UUID) bool {
+	seen := map[uuid.UUID]bool{}
+	for _, name := range w.names {
+		kind, raw, _ := strings.Cut(name, "-")
+		id, err := uuid.Parse(raw)
+		if err != nil || id.String() != raw {
+			return false
+		}
+		again := seen[id]
+		seen[id] = true
+		switch {
+		case kind == "worklist" && id == clinicID, again && (kind == "message" || kind == "patient"):
+		case kind == "message":
+			w.messages = append(w.messages, id)
+		case kind == "patient":
+			w.patients = append(w.patients, id)
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // stillSignedIn: while nothing can be judged (the database is away, or the provider's keys) the stream stays.

@@ -28,8 +28,14 @@ const (
 	saidRetried    flash = "retried"
 	saidScheduled  flash = "scheduled"
 
-	saidNetwork   flash = "network"
-	saidUnblocked flash = "unblocked"
+	saidNetwork    flash = "network"
+	saidUnblocked  flash = "unblocked"
+	saidJoined     flash = "joined"
+	saidLeft       flash = "left"
+	saidAssigned   flash = "assigned"
+	saidDisabled   flash = "disabled"
+	saidGlassEnded flash = "glass-ended"
+	saidReviewed   flash = "reviewed"
 )
 
 func (f flash) sentence() string {
@@ -72,6 +78,18 @@ func (f flash) sentence() string {
 		return "Added. It is in force in every process within a few seconds."
 	case saidUnblocked:
 		return "Taken off."
+	case saidJoined:
+		return "Added. They can see this patient now."
+	case saidLeft:
+		return "Taken off. They cannot see this patient any more."
+	case saidAssigned:
+		return "Saved. They sign in again and then have the new role."
+	case saidDisabled:
+		return "Switched off. Whoever used the account is signed out."
+	case saidGlassEnded:
+		return "Your emergency access is over."
+	case saidReviewed:
+		return "Reviewed. Your note is kept with it."
 	default:
 		return ""
 	}

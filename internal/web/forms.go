@@ -69,6 +69,10 @@ func forms() map[string]fields {
 		"/deliveries/:id/resend": from, "/deliveries/:id/mark-sent": from,
 		"/breakers/:channel/open": version, "/breakers/:channel/close": version,
 
+		"/glass/break": {"mrn": {}, "name": {}, "birth_date": {most: 40}, "reason": {kind: fieldArea}}, "/glass/:id/end": {},
+		"/glass/:id/review": {"note": {kind: fieldArea}},
+		"/staff/:id/assign": {"role": {kind: fieldChoice}}, "/staff/:id/disable": {},
+		"/teams/search": {"term": {most: 100}}, "/teams/:id/join": {"staff": {kind: fieldID}}, "/teams/:id/leave": {"staff": {kind: fieldID}},
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 
 		"/m/:token": {"lang": {kind: fieldChoice}, "month": {most: 20}, "day": {most: 20}, "year": {most: 20}}, "/m/:token/acknowledge": {},

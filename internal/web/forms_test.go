@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"countersign"
+	"countersign/internal/clinic"
 	"countersign/internal/limit"
 )
 
@@ -105,7 +106,7 @@ func TestStrictForms(t *testing.T) {
 	before, tried := s.tables(t), 0
 	for path, form := range s.forms {
 		v := people[""]
-		if strings.HasPrefix(path, "/networks") {
+		if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/teams") || strings.HasSuffix(path, "/review") {
 			v = people["/networks"]
 		}
 		names := slices.Sorted(maps.Keys(form))
@@ -197,7 +198,7 @@ func TestOverlongFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doctor, admin := s.as(t, s.world.Doctor), s.as(t, s.world.Admin)
+	doctor, admin, glass := s.as(t, s.world.Doctor), s.as(t, s.world.Admin), s.opened(t)
 	before, long := s.tables(t), strings.Repeat("much ", 8_000)+"end"
 	for path, form := range s.forms {
 		if path == "/drafts/:id/check" || path == "/briefs/flags" || path == pathPreview {
@@ -212,7 +213,7 @@ func TestOverlongFields(t *testing.T) {
 				continue
 			}
 			v := doctor
-			if strings.HasPrefix(path, "/networks") {
+			if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/teams") || strings.HasSuffix(path, "/review") {
 				v = admin
 			}
 			values := url.Values{name: {long}, "version": {"2"}, "patient_id": {s.world.Patient.String()}, "id": {uuid.NewString()}}
@@ -222,7 +223,8 @@ func TestOverlongFields(t *testing.T) {
 				}
 			}
 			s.cfg.Limits = limit.New(nil, nil)
-			got := v.do(formRequest(strings.Replace(addressed(path, id), "/patients/"+id, "/patients/"+s.world.Patient.String(), 1), values.Encode()))
+			address := strings.NewReplacer("/patients/"+id, "/patients/"+s.world.Patient.String(), "/glass/"+id, "/glass/"+glass).Replace(addressed(path, id))
+			got := v.do(formRequest(address, values.Encode()))
 			if got.Code != http.StatusUnprocessableEntity && got.Code != http.StatusConflict || !strings.Contains(got.Body.String(), long) {
 				t.Errorf("POST %s with 40,000 characters in %s: %d, kept: %v", path, name, got.Code, strings.Contains(got.Body.String(), long))
 			}
@@ -231,4 +233,17 @@ func TestOverlongFields(t *testing.T) {
 	if after := s.tables(t); after != before {
 		t.Errorf("an overlong field was taken:\n%s\n%s", before, after)
 	}
+}
+
+// opened is an emergency access that waits for its review.
+func (s *site) opened(t *testing.T) string {
+	t.Helper()
+	w := s.world
+	if _, err := w.Clinic.PatientCreate(ctx(), w.Doctor2, clinic.PatientForm{Name: "Ada Brook", BirthDate: "1980-02-03", MRN: "60001", Language: "en", DoctorID: w.Doctor2.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Clinic.GlassBreak(ctx(), w.Staff, clinic.GlassForm{MRN: "60001", Reason: "Collapsed in the waiting room."}); err != nil {
+		t.Fatal(err)
+	}
+	return w.Strings(t, "SELECT id::text FROM glass")[0]
 }

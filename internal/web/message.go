@@ -35,6 +35,7 @@ func (s *Server) messagePage(c *call, status int, v messageView) error {
 		return err
 	}
 	v.M = m
+	c.through(m.ByGlass)
 	return s.render(c, status, answer{page: pageMessage, part: partTimeline, title: "Message", nav: "worklist",
 		v: v})
 }

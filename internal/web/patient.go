@@ -51,6 +51,7 @@ func (s *Server) patientShow(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.through(p.ByGlass)
 	return s.render(c, http.StatusOK, answer{page: pagePatient, title: "Patient", nav: "patients",
 		v: patientView{Patient: p, ClinicID: c.actor.ClinicID}})
 }
@@ -91,7 +92,7 @@ func (s *Server) patientCreate(c *call) error {
 
 // patientChange is the form filled with the patient as they stand.
 func (s *Server) patientChange(c *call) error {
-	p, err := s.cfg.Clinic.PatientShow(c.ctx(), c.actor, c.id)
+	p, err := s.cfg.Clinic.PatientChange(c.ctx(), c.actor, c.id)
 	if err != nil {
 		return err
 	}

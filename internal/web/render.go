@@ -21,8 +21,11 @@ type Page struct {
 	Degraded bool             // live updates are away
 	Stopped  *clinic.Instance // nothing is sent, and since when
 	Flash    string           // one sentence after a redirect
-	Scripts  bool
-	V        any // the handler's view
+	Glass    []clinic.Glass   // whom the person may read at the moment, beside their own patients
+	// GlassWaiting is how many emergency accesses wait for the person's review.
+	GlassWaiting int
+	Scripts      bool
+	V            any // the handler's view
 }
 
 // answer is what a handler wants shown. page is for whoever asks with a browser, part for htmx; a part without a page
@@ -108,6 +111,7 @@ func (s *Server) surround(c *call, page *Page, set screen) {
 		page.Scripts = false
 	case layoutMain:
 		s.stopped(c, page)
+		s.glass(c, page)
 		page.Degraded = !s.cfg.Hub.Healthy()
 		page.Flash = takeFlash(c)
 		s.count(c, page)

@@ -36,6 +36,8 @@ func (s *Server) reviewAnswer(c *call, status int, v reviewView) error {
 	if err != nil {
 		return err
 	}
+	c.through(d.ByGlass)
+	v.Editing, v.Returning = v.Editing && !d.ByGlass, v.Returning && !d.ByGlass
 	v.D, v.SignIn = d, s.gate.again("/reviews/"+c.id.String())
 	if v.Again != "" && c.isHTMX() { // a 403 would go beside the panel otherwise
 		if err := htmx.NewResponse().Retarget("#review-panel").Reswap(htmx.SwapOuterHTML).Write(c.Response()); err != nil {
@@ -101,8 +103,14 @@ func (s *Server) reviewSignInAgain(c *call, v reviewView, cause error) error {
 // reviewReturn sends the draft back with a note, and goes on to the next message.
 func (s *Server) reviewReturn(c *call) error {
 	to := "/reviews"
-	if d, err := s.cfg.Clinic.ReviewShow(c.ctx(), c.actor, c.id); err == nil && d.Message.NextID != nil {
-		to += "/" + d.Message.NextID.String()
+	if c.actor.Can(clinic.ReviewReturn) {
+		d, err := s.cfg.Clinic.ReviewShow(c.ctx(), c.actor, c.id)
+		if err != nil {
+			return err
+		}
+		if d.Message.NextID != nil {
+			to += "/" + d.Message.NextID.String()
+		}
 	}
 	note := c.form.text("note")
 	err := s.cfg.Clinic.ReviewReturn(c.ctx(), c.actor, c.id, c.form.version(), note)

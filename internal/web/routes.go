@@ -32,7 +32,7 @@ const (
 // routes is every address there is. The deed is what the handler asks clinic for, so that a reader finds the permission;
 // the asking is clinic's. A GET has no effect beyond sessions and the audit trail.
 func (s *Server) routes() []route {
-	return slices.Concat(s.routesOfPeople(), s.routesOfMessages(), s.routesOfPatients(), s.routesOfMachines())
+	return slices.Concat(s.routesOfPeople(), s.routesOfKeepers(), s.routesOfMessages(), s.routesOfPatients(), s.routesOfMachines())
 }
 
 // routesOfPeople: who one is, what waits, whom it is about.
@@ -59,7 +59,7 @@ func (s *Server) routesOfPeople() []route {
 		{get, "/patients/new", doorStaff, clinic.PatientCreate, s.patientNew},
 		{post, "/patients/new", doorStaff, clinic.PatientCreate, s.patientCreate},
 		{get, "/patients/:id", doorStaff, clinic.PatientShow, s.patientShow},
-		{get, "/patients/:id/edit", doorStaff, clinic.PatientShow, s.patientChange},
+		{get, "/patients/:id/edit", doorStaff, clinic.PatientChange, s.patientChange},
 		{post, "/patients/:id/edit", doorStaff, clinic.PatientEdit, s.patientEdit},
 
 		{get, "/briefs/new", doorStaff, clinic.BriefNew, s.briefNew},
@@ -69,19 +69,43 @@ func (s *Server) routesOfPeople() []route {
 		{post, "/briefs/:id/edit", doorStaff, clinic.BriefEdit, s.briefEdit},
 
 		{get, "/settings", doorStaff, clinic.SettingsShow, s.settingsShow},
+		{get, "/settings/:id", doorStaff, clinic.SettingsShow, s.settingsOf},
 		{post, "/settings", doorStaff, clinic.SettingsEdit, s.settingsEdit},
 		{post, pathPreview, doorStaff, clinic.SettingsShow, s.settingsPreview},
+
+		{get, "/glass", doorStaff, clinic.GlassBreak, s.glassNew},
+		{post, "/glass/break", doorStaff, clinic.GlassBreak, s.glassBreak},
+		{post, "/glass/:id/end", doorStaff, clinic.GlassEnd, s.glassEnd},
+
+		{get, pathEvents, doorStaff, clinic.MessageShow, s.eventsStream},
+	}
+}
+
+// routesOfKeepers: who may do what, whom they care for, and how the house does.
+func (s *Server) routesOfKeepers() []route {
+	return []route{
+		{get, "/staff", doorStaff, clinic.StaffList, s.staffList},
+		{post, "/staff/:id/assign", doorStaff, clinic.StaffAssign, s.staffAssign},
+		{post, "/staff/:id/disable", doorStaff, clinic.StaffDisable, s.staffDisable},
+
+		{get, "/teams", doorStaff, clinic.TeamList, s.teamList},
+		{post, "/teams/search", doorStaff, clinic.TeamSearch, s.teamSearch},
+		{get, "/teams/:id", doorStaff, clinic.TeamShow, s.teamShow},
+		{post, "/teams/:id/join", doorStaff, clinic.TeamJoin, s.teamJoin},
+		{post, "/teams/:id/leave", doorStaff, clinic.TeamLeave, s.teamLeave},
+
+		{get, "/glass/list", doorStaff, clinic.GlassList, s.glassList},
+		{post, "/glass/:id/review", doorStaff, clinic.GlassReview, s.glassReview},
 
 		{get, "/networks", doorStaff, clinic.NetworkList, s.networkList},
 		{post, "/networks/block", doorStaff, clinic.NetworkBlock, s.networkBlock},
 		{post, "/networks/allow", doorStaff, clinic.NetworkAllow, s.networkAllow},
 		{post, "/networks/:id/unblock", doorStaff, clinic.NetworkUnblock, s.networkUnblock},
 		{get, "/reports", doorStaff, clinic.ReportList, s.reportList},
+
 		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
 		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
 		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},
-
-		{get, pathEvents, doorStaff, clinic.MessageShow, s.eventsStream},
 	}
 }
 

@@ -26,6 +26,11 @@ const (
 	pageDeliveries  name = "delivery/show"
 	pageRetry       name = "delivery/preview"
 	pageSettings    name = "settings/show"
+	pageStaff       name = "staff/list"
+	pageTeams       name = "team/list"
+	pageTeam        name = "team/show"
+	pageGlass       name = "glass/form"
+	pageGlassList   name = "glass/list"
 	pageAsk         name = "page/ask"
 	pageRead        name = "page/read"
 	pageStop        name = "page/stop"
@@ -69,7 +74,8 @@ func layoutOf(page name) name {
 func allScreens() []screen {
 	var all []screen
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
-		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageAsk, pageRead, pageStop, pageStopped,
+		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
+		pageAsk, pageRead, pageStop, pageStopped,
 		pageEnded, pageNetworks, pageReports, pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}

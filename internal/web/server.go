@@ -29,8 +29,8 @@ const (
 	drainTime  = 7 * time.Second
 )
 
-// over is the server of net/http with all its limits set: one that is left out is none.
-func (s *Server) over() *http.Server {
+// bounded is the server of net/http with all its limits set: one that is left out is none.
+func (s *Server) bounded() *http.Server {
 	return &http.Server{Handler: s, ReadHeaderTimeout: s.patience.header, ReadTimeout: s.patience.read, WriteTimeout: s.patience.write,
 		IdleTimeout: s.patience.idle, MaxHeaderBytes: headerBytes, ErrorLog: log.New(quiet{s}, "", 0)}
 }
@@ -38,7 +38,7 @@ func (s *Server) over() *http.Server {
 // Serve answers on the listener until ctx is done. Then /readyz says draining and streams end at once; after lingerTime
 // nobody new is let in, and when the requests in flight have finished (drainTime at most) Serve returns nil.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	server := s.over()
+	server := s.bounded()
 	s.readLists(ctx) // before anybody is let in
 	watching, stop := context.WithCancel(ctx)
 	defer stop()

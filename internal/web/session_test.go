@@ -84,7 +84,7 @@ func TestEventsEndWithTheSession(t *testing.T) {
 	id := s.world.Strings(t, "SELECT id::text FROM sessions WHERE staff_id = $1", s.world.Staff.ID)[0]
 	mine := "session-" + id
 	s.hub.mu.Lock()
-	if heard := s.hub.names[0]; len(heard) != 2 || heard[1] != mine {
+	if heard := s.hub.names[0]; len(heard) != 3 || heard[1] != mine || heard[2] != "person-"+s.world.Staff.ID.String() {
 		t.Errorf("the stream listens for %q", heard)
 	}
 	s.hub.mu.Unlock()

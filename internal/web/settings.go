@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"countersign/internal/clinic"
 )
 
@@ -13,6 +15,7 @@ type settingsView struct {
 	Errors   map[string]string
 	Sentence string
 	Saved    bool
+	Others   bool // somebody else's, to look at
 	Preview  clinic.SettingsPreview
 }
 
@@ -20,13 +23,22 @@ func (s *Server) settingsShow(c *call) error {
 	return s.settingsAnswer(c, http.StatusOK, settingsView{}, nil)
 }
 
+// settingsOf is another doctor's settings, as they stand, for an administrator.
+func (s *Server) settingsOf(c *call) error {
+	return s.settingsAnswer(c, http.StatusOK, settingsView{}, nil)
+}
+
 // settingsAnswer shows the form: as stored, or as typed. form is nil for stored.
 func (s *Server) settingsAnswer(c *call, status int, v settingsView, form *clinic.Settings) error {
-	stored, err := s.cfg.Clinic.SettingsShow(c.ctx(), c.actor)
+	of := c.actor.ID
+	if c.id != uuid.Nil {
+		of = c.id
+	}
+	stored, err := s.cfg.Clinic.SettingsShow(c.ctx(), c.actor, of)
 	if err != nil {
 		return err
 	}
-	v.S, v.Form, v.Tones = stored, stored.Settings, clinic.Tones
+	v.S, v.Form, v.Tones, v.Others = stored, stored.Settings, clinic.Tones, of != c.actor.ID
 	if form != nil {
 		v.Form = *form
 		if status == http.StatusConflict { // the sentence says that saving again replaces the newer ones
@@ -35,6 +47,9 @@ func (s *Server) settingsAnswer(c *call, status int, v settingsView, form *clini
 	}
 	v.Preview = clinic.PreviewSettings(v.Form)
 	a := answer{page: pageSettings, title: "My settings", nav: "settings", v: v}
+	if v.Others {
+		a.title, a.nav = "A doctor’s settings", "staff"
+	}
 	if c.route.path == pathPreview {
 		a.part = partPreview
 	}

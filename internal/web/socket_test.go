@@ -42,7 +42,7 @@ func served(t *testing.T, p patience, change ...func(*Config)) (*site, string) {
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	h := s.over()
+	h := s.bounded()
 	if h.ReadHeaderTimeout != 5*time.Second || h.ReadTimeout != 15*time.Second || h.WriteTimeout != 30*time.Second || h.IdleTimeout != 90*time.Second ||
 		h.MaxHeaderBytes != 16<<10 || formBytes != 64<<10 || webhookBytes != 1<<20 {
 		t.Errorf("%+v", h)

@@ -1,0 +1,52 @@
+package clinic_test
+
+import (
+	"github.com/google/uuid"
+
+	"countersign/internal/clinic"
+	"countersign/internal/clinictest"
+)
+
+// glassActs are those of break-glass.
+func glassActs() []act {
+	return []act{
+		{"GlassBreak", clinic.GlassBreak, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.GlassBreak(ctx, a, clinic.GlassForm{})
+			return err
+		}},
+		{"GlassEnd", clinic.GlassEnd, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.GlassEnd(ctx, a, x.message) }},
+	}
+}
+
+// keeperActs are those of administrators, some of which the operator has by command too.
+func keeperActs(w *clinictest.World) []act {
+	return []act{
+		{"StaffList", clinic.StaffList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StaffList(ctx, a); return err }},
+		{"StaffAssign", clinic.StaffAssign, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.StaffAssign(ctx, a, w.Staff2.ID, clinic.Staff)
+		}},
+		{"StaffDisable", clinic.StaffDisable, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.StaffDisable(ctx, a, w.Staff2.ID) }},
+		{"TeamList", clinic.TeamList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.TeamList(ctx, a, ""); return err }},
+		{"TeamSearch", clinic.TeamSearch, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.TeamSearch(ctx, a, "20441")
+			return err
+		}},
+		{"TeamShow", clinic.TeamShow, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			_, err := c.TeamShow(ctx, a, x.patient)
+			return err
+		}},
+		{"TeamJoin", clinic.TeamJoin, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.TeamJoin(ctx, a, x.patient, w.Doctor2.ID)
+		}},
+		{"TeamLeave", clinic.TeamLeave, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.TeamLeave(ctx, a, x.patient, w.Doctor2.ID)
+		}},
+		{"GlassList", clinic.GlassList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.GlassList(ctx, a, false, "")
+			return err
+		}},
+		{"GlassReview", clinic.GlassReview, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.GlassReview(ctx, a, uuid.Must(uuid.NewV7()), "Looked at.")
+		}},
+	}
+}

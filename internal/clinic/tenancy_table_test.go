@@ -1,0 +1,65 @@
+package clinic_test
+
+// queriesOfNoClinic hold some table to no clinic, each for its reason.
+var queriesOfNoClinic = map[string]string{
+	"AuditSeen":      "by the session of the actor, which is of one clinic",
+	"SessionReplace": "by the hash of a cookie, before anybody is known",
+
+	"DeliveriesDue":          "the relay works for all clinics",
+	"DraftRequestsDue":       "the relay works for all clinics",
+	"DraftRequestMessage":    "the worker knows a task's id and finds its clinic by it",
+	"DeliveryLock":           "the worker knows a task's id and finds its clinic by it",
+	"DeliveryLockFor":        "the worker knows a task's id and finds its clinic by it",
+	"DeliveriesLock":         "a verified webhook knows ids and finds their clinics by them",
+	"ClinicsOfAddress":       "a verified reply knows a number and finds its clinics by it",
+	"EventsUnmatched":        "reports that no clinic owns yet",
+	"EventsMatchable":        "reports that no clinic owns yet",
+	"EventsOfNobody":         "reports that no clinic owns, for the operator",
+	"DeliveriesExpiredLease": "the sweep works for all clinics",
+	"DeliveriesLate":         "the sweep works for all clinics",
+	"DeliveriesUnknown":      "the reconciler works for all clinics",
+	"DeliveriesUndecided":    "the reconciler works for all clinics",
+
+	"PatientKeysPage":   "the operator turns the keys of all clinics",
+	"PatientKeysCount":  "the operator counts the keys of all clinics",
+	"PatientKeysSample": "whether this keyset is this database's",
+
+	"DeliveriesSuspect":         "the operator restores the installation",
+	"DeliveriesSuspectCount":    "the operator restores the installation",
+	"DeliveriesUnknownAskSince": "the operator restores the installation",
+	"DeliveriesSettling":        "the operator restores the installation",
+	"EventsOfDelivery":          "the operator restores the installation",
+}
+
+// queriesWithoutTeam are about patients and join no care team: reason to names.
+var queriesWithoutTeam = map[string]string{
+	"the operator, who turns the keys of all clinics and reads none of what they seal": `
+		PatientKeysPage PatientKeysRewrap PatientKeysCount PatientKeysSample`,
+	"behind the door: by the id of a row that MessageLock, MessageRead or MessageGet gave, which join the care team": `
+		BriefLast BriefsOfMessage DraftGet DraftByVersion DraftsOfMessage DraftRevise DraftRechecked AcknowledgementsOfMessage
+		DraftRequestLast DraftRequestsOfMessage DraftRequestsCancel ReviewCurrent ReviewClose ReviewReopen ReviewsOfMessage
+		MessageBriefed MessageDrafted MessageFindings MessageMove MessageSign MessageUnsign MessageSchedule MessageWithdraw
+		DeliveryRounds DeliveriesOfMessage DeliveryOfMessage DeliveryMayHaveReached DeliverySchedule DeliverySuspect DeliveryLockIn
+		PageOfMessage PageLock PageRevoke PageLasts`,
+	"behind the door: by the id of a patient that PatientGet gave, which joins the care team": `
+		MessagesOfPatient PatientKeyGet PatientUpdate ContactsOfPatient ContactRetire`,
+	"the actor's own requests, counted": `DraftUsage`,
+	"break-glass: the person's own, by their id": `
+		GlassUsed GlassOpen GlassEnd`,
+	"break-glass: makes an index, and tells nothing": `
+		GlassUnindexed GlassIndex`,
+	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `
+		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
+	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount`,
+	"the worker, which has no care team": `
+		DeliveriesDue DeliveryHold DeliveryClaim DeliveryLock DeliveryMove DeliveryNote DeliveryTake DeliveryLockFor AttemptEnd
+		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided
+		DraftRequestClaim DraftRequestProgress DraftRequestRetry DraftRequestFinish DraftRequestCharge DraftRequestsSpent DraftRequestsDue
+		DraftRequestMessage MessageLockByWorker`,
+	"a verified provider": `
+		DeliveriesLock EventsMatchable ContactBounce ClinicsOfAddress`,
+	"the patient, by the secret in their link": `
+		PageByToken PageProofsToday PageTried PageOpened PageAcknowledged PageSessionFind ContactVerify`,
+	"the operator, who restores the installation": `
+		DeliveriesSuspect DeliveriesSuspectCount DeliveryAskSince DeliveriesUnknownAskSince DeliveriesSettling`,
+}
