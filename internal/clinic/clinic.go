@@ -145,8 +145,7 @@ type Subject struct {
 // tx is one deed under way: one transaction, one time, one actor. Helpers below the public methods take it.
 type tx struct {
 	*db.Queries
-	later   *db.Queries // writes that are put off, whatever they change
-	sure    *db.Queries // writes that are put off and must change exactly one row
+	line    *line // and its writes that are put off
 	c       *Clinic
 	actor   Actor
 	deed    Deed
@@ -173,8 +172,8 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 	}
 	var t *tx
 	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error {
-		l := &line{tx: p, batch: &pgx.Batch{}}
-		t = &tx{Queries: db.New(l), later: db.New(putOff{l, false}), sure: db.New(putOff{l, true}), c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
+		l := &line{tx: p}
+		t = &tx{Queries: db.New(l), line: l, c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
 		err := fn(t)
 		if err == nil && !t.silent {
 			err = t.record(ctx)

@@ -105,10 +105,7 @@ func (t *tx) moveDelivery(ctx context.Context, d *db.Delivery, mv move) error {
 	if mv.to == "queued" {
 		d.NextAttemptAt, d.EnqueuedAt = mv.next, nil
 	}
-	if err := t.sure.DeliveryMove(ctx, db.DeliveryMoveParams{State: d.State, NextAttemptAt: d.NextAttemptAt, EnqueuedAt: d.EnqueuedAt, Provider: d.Provider,
-		ProviderID: d.ProviderID, ErrorClass: d.ErrorClass, Resends: d.Resends, MarkedSentBy: d.MarkedSentBy, At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: rev}); err != nil {
-		return err
-	}
+	t.line.save(d, rev)
 	if d.MessageID != nil {
 		t.names = append(t.names, "message-"+d.MessageID.String(), "worklist-"+d.ClinicID.String())
 	}
@@ -184,7 +181,9 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 			return err
 		}
 		if !pass {
-			return t.later.DeliveryHold(ctx, db.DeliveryHoldParams{ID: id, ClinicID: d.ClinicID, Rev: d.Rev})
+			d.EnqueuedAt = nil // the relay looks at it again as soon as the breaker lets it
+			t.line.save(&d, d.Rev)
+			return nil
 		}
 		parcel = c.parcel(t.at, x, to, body)
 		parcel.StopURL = stopURL
@@ -201,15 +200,12 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 
 // claim takes the row for one attempt: its number is the fence.
 func (t *tx) claim(ctx context.Context, d db.Delivery) error {
-	attempt := d.Attempt + 1
-	if err := t.sure.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(t.c.times.Lease)), At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: d.Rev}); err != nil {
-		return err
-	}
-	if err := t.later.AttemptBegin(ctx, db.AttemptBeginParams{DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: attempt, At: t.at}); err != nil {
-		return err
-	}
+	rev := d.Rev
+	d.State, d.Attempt, d.Rev, d.LeaseUntil, d.UpdatedAt = "sending", d.Attempt+1, rev+1, ptr(t.at.Add(t.c.times.Lease)), t.at
+	t.line.save(&d, rev)
+	t.line.begin(&d, t.at)
 	t.names = append(t.names, "message-"+d.MessageID.String())
-	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev+1, map[string]any{"from": "queued", "to": "sending", "attempt": attempt})
+	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev, map[string]any{"from": "queued", "to": "sending", "attempt": d.Attempt})
 }
 
 // mayNotSend is everything that may have changed since approval.

@@ -32,12 +32,12 @@ func (t *tx) alreadyOut(ctx context.Context, d *db.Delivery) (bool, error) {
 
 // learnProviderID keeps the provider's id from a report that moves nothing, so that a later one which carries that id
 // alone is known to be about this delivery, in whatever order they come.
-func (t *tx) learnProviderID(ctx context.Context, d *db.Delivery, r Receipt) error {
+func (t *tx) learnProviderID(d *db.Delivery, r Receipt) {
 	if tries(d) == 0 || d.ProviderID != "" || r.ProviderID == "" {
-		return nil
+		return
 	}
-	d.Provider, d.ProviderID = r.Provider, r.ProviderID
-	return t.sure.DeliveryNote(ctx, db.DeliveryNoteParams{Provider: r.Provider, ProviderID: r.ProviderID, ErrorClass: d.ErrorClass, At: t.at, ID: d.ID, ClinicID: d.ClinicID})
+	d.Provider, d.ProviderID, d.UpdatedAt = r.Provider, r.ProviderID, t.at
+	t.line.save(d, d.Rev)
 }
 
 // afterAllWords tells, on the timeline, of evidence about a notice that was taken for not sent.

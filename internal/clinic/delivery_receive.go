@@ -151,8 +151,8 @@ func (t *tx) foldInto(ctx context.Context, d *db.Delivery, r Receipt) error {
 		if err := t.moveDelivery(ctx, d, move{to: to, code: r.Code, provider: r.Provider, providerID: r.ProviderID}); err != nil {
 			return err
 		}
-	} else if err := t.learnProviderID(ctx, d, r); err != nil {
-		return err
+	} else {
+		t.learnProviderID(d, r)
 	}
 	if r.Code == stoppedCode {
 		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
@@ -162,5 +162,6 @@ func (t *tx) foldInto(ctx context.Context, d *db.Delivery, r Receipt) error {
 	if to != "undelivered" || r.State != "undelivered" || d.ContactID == nil {
 		return nil
 	}
-	return t.later.ContactBounce(ctx, db.ContactBounceParams{At: &t.at, Code: &r.Code, ID: *d.ContactID, ClinicID: d.ClinicID})
+	t.line.bounce(*d.ContactID, d.ClinicID, t.at, r.Code)
+	return nil
 }

@@ -87,9 +87,7 @@ func (c *Clinic) DeliveryRecord(ctx context.Context, a Actor, p *Parcel, provide
 				return err
 			}
 		}
-		if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: out.Class, ErrorClass: out.Code, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(p.Attempt)}); err != nil {
-			return err
-		}
+		t.line.end(&d, int32(p.Attempt), t.at, out.Class, out.Code)
 		if out.Class == OutcomeAccepted {
 			return t.accepted(ctx, &d, provider, out, r.Early)
 		}
@@ -119,10 +117,8 @@ func (t *tx) accepted(ctx context.Context, d *db.Delivery, provider string, out 
 			return err
 		}
 	} else if d.ProviderID == "" {
-		d.Provider, d.ProviderID = provider, out.ProviderID
-		if err := t.sure.DeliveryNote(ctx, db.DeliveryNoteParams{Provider: provider, ProviderID: out.ProviderID, ErrorClass: d.ErrorClass, At: t.at, ID: d.ID, ClinicID: d.ClinicID}); err != nil {
-			return err
-		}
+		d.Provider, d.ProviderID, d.UpdatedAt = provider, out.ProviderID, t.at
+		t.line.save(d, d.Rev)
 	}
 	if !early {
 		return nil
@@ -139,9 +135,7 @@ func (t *tx) matchEvents(ctx context.Context, provider string, known map[string]
 	}
 	for _, e := range early {
 		d := known[e.ProviderID]
-		if err := t.later.EventMatch(ctx, db.EventMatchParams{ClinicID: &d.ClinicID, DeliveryID: &d.ID, ID: e.ID}); err != nil {
-			return err
-		}
+		t.line.match(e.ID, d)
 		if err := t.foldInto(ctx, d, Receipt{Provider: provider, ProviderID: e.ProviderID, State: e.State, Code: e.Code}); err != nil {
 			return err
 		}

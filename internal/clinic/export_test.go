@@ -12,11 +12,31 @@ import (
 // Fold is for the tests that hold the database's drawing against it.
 var Fold = fold
 
-// NewLine is a deed's way to Postgres: at once, put off, and put off with one row to change.
-func NewLine(tx pgx.Tx) (now db.DBTX, later, sure db.DBTX, flush func(context.Context) error) {
-	l := &line{tx: tx, batch: &pgx.Batch{}}
-	return l, putOff{l, false}, putOff{l, true}, l.flush
+// Line is a deed's way to Postgres, for the tests of what it puts off.
+type Line struct{ line }
+
+func NewLine(tx pgx.Tx) *Line { return &Line{line{tx: tx}} }
+
+// Step puts off taking a delivery to a state, with its event.
+func (l *Line) Step(d *db.Delivery, state string) error {
+	rev := d.Rev
+	if d.State == "queued" && state == "sending" {
+		d.Attempt, d.LeaseUntil = d.Attempt+1, &d.NotAfter
+	}
+	d.State, d.Rev = state, rev+1
+	l.save(d, rev)
+	e := WorkerActor("test").event(DeliverySweep, Subject{Kind: "delivery", ID: d.ID}, d.CreatedAt, "done", "")
+	e.ClinicID, e.Rev = d.ClinicID, &d.Rev
+	return l.append(e)
 }
+
+// Note puts off writing a delivery as it is.
+func (l *Line) Note(d *db.Delivery) { l.save(d, d.Rev) }
+
+func (l *Line) Flush(ctx context.Context) error { return l.flush(ctx) }
+
+// PutOff is a connection that takes writes for later.
+func PutOff() db.DBTX { return &putOff{} }
 
 // UnknownOf is what a look-up that began long ago still holds in its hands.
 func UnknownOf(delivery, clinic uuid.UUID) Unknown {

@@ -13,50 +13,53 @@ import (
 	"github.com/google/uuid"
 )
 
-const attemptBegin = `-- name: AttemptBegin :exec
-INSERT INTO delivery_attempts (delivery_id, clinic_id, attempt, started_at) VALUES ($1, $2, $3, $4)
+const attemptsBegin = `-- name: AttemptsBegin :exec
+INSERT INTO delivery_attempts (delivery_id, clinic_id, attempt, started_at)
+SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int[]), unnest($4::timestamptz[])
 `
 
-type AttemptBeginParams struct {
-	DeliveryID uuid.UUID
-	ClinicID   uuid.UUID
-	Attempt    int32
-	At         time.Time
+type AttemptsBeginParams struct {
+	DeliveryIds []uuid.UUID
+	ClinicIds   []uuid.UUID
+	Attempts    []int32
+	Ats         []time.Time
 }
 
-func (q *Queries) AttemptBegin(ctx context.Context, arg AttemptBeginParams) error {
-	_, err := q.db.Exec(ctx, attemptBegin,
-		arg.DeliveryID,
-		arg.ClinicID,
-		arg.Attempt,
-		arg.At,
+func (q *Queries) AttemptsBegin(ctx context.Context, arg AttemptsBeginParams) error {
+	_, err := q.db.Exec(ctx, attemptsBegin,
+		arg.DeliveryIds,
+		arg.ClinicIds,
+		arg.Attempts,
+		arg.Ats,
 	)
 	return err
 }
 
-const attemptEnd = `-- name: AttemptEnd :exec
-UPDATE delivery_attempts SET finished_at = $1, outcome = $2, error_class = $3
-WHERE delivery_id = $4 AND clinic_id = $5 AND attempt = $6
-  AND (finished_at IS NULL OR ($2 = 'accepted' AND outcome IN ('abandoned', 'unknown')))
+const attemptsEnd = `-- name: AttemptsEnd :exec
+UPDATE delivery_attempts t SET finished_at = v.at, outcome = v.outcome, error_class = v.error_class
+FROM (SELECT unnest((SELECT $1::uuid[])) AS delivery_id, unnest($2::uuid[]) AS clinic_id, unnest($3::int[]) AS attempt,
+             unnest($4::timestamptz[]) AS at, unnest($5::text[]) AS outcome, unnest($6::text[]) AS error_class) v
+WHERE t.delivery_id = v.delivery_id AND t.clinic_id = v.clinic_id AND t.attempt = v.attempt
+  AND (t.finished_at IS NULL OR (v.outcome = 'accepted' AND t.outcome IN ('abandoned', 'unknown')))
 `
 
-type AttemptEndParams struct {
-	At         *time.Time
-	Outcome    string
-	ErrorClass string
-	DeliveryID uuid.UUID
-	ClinicID   uuid.UUID
-	Attempt    int32
+type AttemptsEndParams struct {
+	DeliveryIds  []uuid.UUID
+	ClinicIds    []uuid.UUID
+	Attempts     []int32
+	Ats          []time.Time
+	Outcomes     []string
+	ErrorClasses []string
 }
 
-func (q *Queries) AttemptEnd(ctx context.Context, arg AttemptEndParams) error {
-	_, err := q.db.Exec(ctx, attemptEnd,
-		arg.At,
-		arg.Outcome,
-		arg.ErrorClass,
-		arg.DeliveryID,
-		arg.ClinicID,
-		arg.Attempt,
+func (q *Queries) AttemptsEnd(ctx context.Context, arg AttemptsEndParams) error {
+	_, err := q.db.Exec(ctx, attemptsEnd,
+		arg.DeliveryIds,
+		arg.ClinicIds,
+		arg.Attempts,
+		arg.Ats,
+		arg.Outcomes,
+		arg.ErrorClasses,
 	)
 	return err
 }
@@ -363,6 +366,61 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 	return items, nil
 }
 
+const deliveriesSave = `-- name: DeliveriesSave :exec
+UPDATE deliveries d SET state = v.state, attempt = v.attempt, rev = v.rev, lease_until = nullif(v.lease_until, '0001-01-01 00:00:00+00'::timestamptz),
+    next_attempt_at = v.next_attempt_at, enqueued_at = nullif(v.enqueued_at, '0001-01-01 00:00:00+00'::timestamptz), provider = v.provider,
+    provider_id = v.provider_id, error_class = v.error_class, resends = v.resends,
+    marked_sent_by = nullif(v.marked_sent_by, '00000000-0000-0000-0000-000000000000'::uuid), updated_at = v.updated_at
+FROM (SELECT unnest((SELECT $1::uuid[])) AS id, unnest($2::uuid[]) AS clinic_id, unnest($3::int[]) AS read_rev,
+             unnest($4::text[]) AS state, unnest($5::int[]) AS attempt, unnest($6::int[]) AS rev,
+             unnest($7::timestamptz[]) AS lease_until, unnest($8::timestamptz[]) AS next_attempt_at,
+             unnest($9::timestamptz[]) AS enqueued_at, unnest($10::text[]) AS provider, unnest($11::text[]) AS provider_id,
+             unnest($12::text[]) AS error_class, unnest($13::int[]) AS resends, unnest($14::uuid[]) AS marked_sent_by,
+             unnest($15::timestamptz[]) AS updated_at) v
+WHERE d.id = v.id AND d.clinic_id = v.clinic_id AND d.rev = v.read_rev
+`
+
+type DeliveriesSaveParams struct {
+	Ids          []uuid.UUID
+	ClinicIds    []uuid.UUID
+	ReadRevs     []int32
+	States       []string
+	Attempts     []int32
+	Revs         []int32
+	Leases       []time.Time
+	NextAttempts []time.Time
+	Enqueued     []time.Time
+	Providers    []string
+	ProviderIds  []string
+	ErrorClasses []string
+	Resends      []int32
+	MarkedBy     []uuid.UUID
+	Updated      []time.Time
+}
+
+// Each row as its deed left it, if it still is at the rev at which it was read. A zero time or id is none. The array of ids is
+// hidden from the planner, which else plans anew for each number of rows.
+func (q *Queries) DeliveriesSave(ctx context.Context, arg DeliveriesSaveParams) error {
+	_, err := q.db.Exec(ctx, deliveriesSave,
+		arg.Ids,
+		arg.ClinicIds,
+		arg.ReadRevs,
+		arg.States,
+		arg.Attempts,
+		arg.Revs,
+		arg.Leases,
+		arg.NextAttempts,
+		arg.Enqueued,
+		arg.Providers,
+		arg.ProviderIds,
+		arg.ErrorClasses,
+		arg.Resends,
+		arg.MarkedBy,
+		arg.Updated,
+	)
+	return err
+}
+
 const deliveriesUnknown = `-- name: DeliveriesUnknown :many
 WITH asked AS (
     UPDATE deliveries SET lease_until = $1
@@ -429,30 +487,6 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 	return items, nil
 }
 
-const deliveryClaim = `-- name: DeliveryClaim :exec
-UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = $1, updated_at = $2
-WHERE id = $3 AND clinic_id = $4 AND rev = $5
-`
-
-type DeliveryClaimParams struct {
-	LeaseUntil *time.Time
-	At         time.Time
-	ID         uuid.UUID
-	ClinicID   uuid.UUID
-	Rev        int32
-}
-
-func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) error {
-	_, err := q.db.Exec(ctx, deliveryClaim,
-		arg.LeaseUntil,
-		arg.At,
-		arg.ID,
-		arg.ClinicID,
-		arg.Rev,
-	)
-	return err
-}
-
 const deliveryCreate = `-- name: DeliveryCreate :exec
 INSERT INTO deliveries (id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed,
                         recipient_index, body_sealed, mac, next_attempt_at, not_after, created_at, updated_at)
@@ -500,22 +534,6 @@ func (q *Queries) DeliveryCreate(ctx context.Context, arg DeliveryCreateParams) 
 		arg.NotAfter,
 		arg.CreatedAt,
 	)
-	return err
-}
-
-const deliveryHold = `-- name: DeliveryHold :exec
-UPDATE deliveries SET enqueued_at = NULL WHERE id = $1 AND clinic_id = $2 AND rev = $3
-`
-
-type DeliveryHoldParams struct {
-	ID       uuid.UUID
-	ClinicID uuid.UUID
-	Rev      int32
-}
-
-// Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
-func (q *Queries) DeliveryHold(ctx context.Context, arg DeliveryHoldParams) error {
-	_, err := q.db.Exec(ctx, deliveryHold, arg.ID, arg.ClinicID, arg.Rev)
 	return err
 }
 
@@ -682,70 +700,6 @@ func (q *Queries) DeliveryMessage(ctx context.Context, arg DeliveryMessageParams
 	var message_id *uuid.UUID
 	err := row.Scan(&message_id)
 	return message_id, err
-}
-
-const deliveryMove = `-- name: DeliveryMove :exec
-UPDATE deliveries SET state = $1, rev = rev + 1, lease_until = NULL, next_attempt_at = $2, enqueued_at = $3,
-    provider = $4, provider_id = $5, error_class = $6, resends = $7, marked_sent_by = $8, updated_at = $9
-WHERE id = $10 AND clinic_id = $11 AND rev = $12
-`
-
-type DeliveryMoveParams struct {
-	State         string
-	NextAttemptAt time.Time
-	EnqueuedAt    *time.Time
-	Provider      string
-	ProviderID    string
-	ErrorClass    string
-	Resends       int32
-	MarkedSentBy  *uuid.UUID
-	At            time.Time
-	ID            uuid.UUID
-	ClinicID      uuid.UUID
-	Rev           int32
-}
-
-func (q *Queries) DeliveryMove(ctx context.Context, arg DeliveryMoveParams) error {
-	_, err := q.db.Exec(ctx, deliveryMove,
-		arg.State,
-		arg.NextAttemptAt,
-		arg.EnqueuedAt,
-		arg.Provider,
-		arg.ProviderID,
-		arg.ErrorClass,
-		arg.Resends,
-		arg.MarkedSentBy,
-		arg.At,
-		arg.ID,
-		arg.ClinicID,
-		arg.Rev,
-	)
-	return err
-}
-
-const deliveryNote = `-- name: DeliveryNote :exec
-UPDATE deliveries SET provider = $1, provider_id = $2, error_class = $3, updated_at = $4 WHERE id = $5 AND clinic_id = $6
-`
-
-type DeliveryNoteParams struct {
-	Provider   string
-	ProviderID string
-	ErrorClass string
-	At         time.Time
-	ID         uuid.UUID
-	ClinicID   uuid.UUID
-}
-
-func (q *Queries) DeliveryNote(ctx context.Context, arg DeliveryNoteParams) error {
-	_, err := q.db.Exec(ctx, deliveryNote,
-		arg.Provider,
-		arg.ProviderID,
-		arg.ErrorClass,
-		arg.At,
-		arg.ID,
-		arg.ClinicID,
-	)
-	return err
 }
 
 const deliveryOfMessage = `-- name: DeliveryOfMessage :one
@@ -968,21 +922,6 @@ func (q *Queries) DeliveryTake(ctx context.Context, arg DeliveryTakeParams) (Del
 	return i, err
 }
 
-const eventMatch = `-- name: EventMatch :exec
-UPDATE delivery_events SET clinic_id = $1, delivery_id = $2 WHERE id = $3 AND clinic_id IS NULL
-`
-
-type EventMatchParams struct {
-	ClinicID   *uuid.UUID
-	DeliveryID *uuid.UUID
-	ID         uuid.UUID
-}
-
-func (q *Queries) EventMatch(ctx context.Context, arg EventMatchParams) error {
-	_, err := q.db.Exec(ctx, eventMatch, arg.ClinicID, arg.DeliveryID, arg.ID)
-	return err
-}
-
 const eventsAppend = `-- name: EventsAppend :many
 INSERT INTO delivery_events (id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at)
 SELECT unnest($1::uuid[]), nullif(unnest($2::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),
@@ -1034,6 +973,23 @@ func (q *Queries) EventsAppend(ctx context.Context, arg EventsAppendParams) ([]u
 		return nil, err
 	}
 	return items, nil
+}
+
+const eventsMatch = `-- name: EventsMatch :exec
+UPDATE delivery_events e SET clinic_id = v.clinic_id, delivery_id = v.delivery_id
+FROM (SELECT unnest((SELECT $1::uuid[])) AS id, unnest($2::uuid[]) AS clinic_id, unnest($3::uuid[]) AS delivery_id) v
+WHERE e.id = v.id AND e.clinic_id IS NULL
+`
+
+type EventsMatchParams struct {
+	Ids         []uuid.UUID
+	ClinicIds   []uuid.UUID
+	DeliveryIds []uuid.UUID
+}
+
+func (q *Queries) EventsMatch(ctx context.Context, arg EventsMatchParams) error {
+	_, err := q.db.Exec(ctx, eventsMatch, arg.Ids, arg.ClinicIds, arg.DeliveryIds)
+	return err
 }
 
 const eventsMatchable = `-- name: EventsMatchable :many
