@@ -35,9 +35,10 @@ WHERE d.id = v.id AND d.clinic_id = v.clinic_id AND d.rev = v.read_rev;
 -- name: DeliveryLock :one
 SELECT * FROM deliveries WHERE id = @id FOR UPDATE;
 
--- name: DeliveryTake :one
--- All that a claim looks at, in one look. Whoever holds the row at the moment is ahead of us: there is nothing to take.
+-- name: DeliveriesTake :many
+-- All that claims look at, in one look. Whoever holds a row at the moment is ahead of us: there is nothing to take.
 -- By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
+-- It cannot see how many ids there are either, or it would plan anew for each number.
 SELECT sqlc.embed(d), cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
        m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
@@ -52,20 +53,22 @@ JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
 LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
 LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
 LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = @id FOR UPDATE OF d SKIP LOCKED;
+WHERE d.id = ANY((SELECT @ids::uuid[])::uuid[]) FOR UPDATE OF d SKIP LOCKED;
 
--- name: DeliveryLockFor :one
--- early: reports under the provider's id are there already.
-SELECT sqlc.embed(d), EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = @provider::text
-    AND e.provider_id = @provider_id::text AND e.provider_id <> '') AS early
-FROM deliveries d WHERE d.id = @id FOR UPDATE OF d;
+-- name: DeliveriesLockFor :many
+-- In one order, as all that lock several. early: reports under the provider's id are there already.
+SELECT sqlc.embed(d), v.provider_id, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = v.provider
+    AND e.provider_id = v.provider_id AND e.provider_id <> '') AS early
+FROM (SELECT unnest((SELECT @ids::uuid[])) AS id, unnest(@providers::text[]) AS provider, unnest(@provider_ids::text[])::text AS provider_id) v
+JOIN deliveries d ON d.id = v.id ORDER BY d.id FOR UPDATE OF d;
 
 -- name: DeliveriesLock :many
--- In one order, so that posts about the same deliveries never wait for each other in a ring.
+-- In one order, so that posts about the same deliveries never wait for each other in a ring. How many there are is hidden
+-- from the planner, as in DeliveriesTake.
 SELECT * FROM deliveries WHERE (id, clinic_id) IN (
-    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY(@ids::uuid[])
+    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY((SELECT @ids::uuid[])::uuid[])
     UNION
-    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = @provider AND b.provider_id = ANY(@provider_ids::text[]) AND b.provider_id <> '')
+    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = @provider AND b.provider_id = ANY((SELECT @provider_ids::text[])::text[]) AND b.provider_id <> '')
 ORDER BY id FOR UPDATE;
 
 -- name: AttemptsBegin :exec

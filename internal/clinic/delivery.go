@@ -1,10 +1,8 @@
 package clinic
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"fmt"
 	"slices"
 	"time"
@@ -138,119 +136,4 @@ func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 		return nil, err
 	}
 	return due, nil
-}
-
-// DeliveryClaim takes a due delivery for one attempt, or returns nil when there is nothing to take: it is not due, not
-// queued, or another has it. Inside the claim it looks again at everything that may have changed since approval; what
-// may no longer be sent is refused, cancelled or expired on the record.
-func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Parcel, error) {
-	var parcel *Parcel
-	var late *db.Delivery
-	err := c.do(ctx, a, DeliveryClaim, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
-		t.silent = true
-		x, err := t.DeliveryTake(ctx, db.DeliveryTakeParams{Generation: c.generation.Load(), ID: id})
-		if noRows(err) || err == nil && (x.Delivery.State != "queued" || x.Delivery.NextAttemptAt.After(t.at)) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if !x.MaySend { // the fence, before everything else: a restored row is not called expired or cancelled either
-			return nil
-		}
-		d := x.Delivery
-		if out, err := t.alreadyOut(ctx, &d); out || err != nil {
-			return err
-		}
-		b := c.chest(d.PatientID, x.Wrapped)
-		if b.err != nil {
-			return b.err // our key does not open this patient: a wrong keyset, not a wrong row, so the row stays queued
-		}
-		to, body := b.open(d.RecipientSealed, "deliveries", "recipient", id), b.open(d.BodySealed, "deliveries", "body", id)
-		stopURL := c.stopURL(b, x)
-		stop := c.mayNotSend(t.at, x, b, to, body)
-		if stop.to == "expired" {
-			late = &d
-			return nil
-		}
-		if stop.to != "" {
-			return t.moveDelivery(ctx, &d, stop)
-		}
-		pass, err := t.mayPass(ctx, d.Channel, x.Breaker, id)
-		if err != nil {
-			return err
-		}
-		if !pass {
-			d.EnqueuedAt = nil // the relay looks at it again as soon as the breaker lets it
-			t.line.save(&d, d.Rev)
-			return nil
-		}
-		parcel = c.parcel(t.at, x, to, body)
-		parcel.StopURL = stopURL
-		return t.claim(ctx, d)
-	})
-	if err == nil && late != nil { // in a transaction of its own: the message is locked before its delivery
-		err = c.expireNotice(ctx, a, DeliveryClaim, *late)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return parcel, nil
-}
-
-// claim takes the row for one attempt: its number is the fence.
-func (t *tx) claim(ctx context.Context, d db.Delivery) error {
-	rev := d.Rev
-	d.State, d.Attempt, d.Rev, d.LeaseUntil, d.UpdatedAt = "sending", d.Attempt+1, rev+1, ptr(t.at.Add(t.c.times.Lease)), t.at
-	t.line.save(&d, rev)
-	t.line.begin(&d, t.at)
-	t.names = append(t.names, "message-"+d.MessageID.String())
-	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev, map[string]any{"from": "queued", "to": "sending", "attempt": d.Attempt})
-}
-
-// mayNotSend is everything that may have changed since approval.
-func (c *Clinic) mayNotSend(now time.Time, x db.DeliveryTakeRow, b *chest, to, body Text) move {
-	d := x.Delivery
-	switch {
-	case !d.NotAfter.After(now):
-		return move{to: "expired", code: "expired"}
-	case x.MessageStatus != "approved" || d.MessageVersion == nil || x.MessageVersion != *d.MessageVersion:
-		return move{to: "cancelled", code: "withdrawn"}
-	case x.Consent == "out":
-		return move{to: "refused", code: "opted_out"}
-	case x.ContactGone || !bytes.Equal(x.ContactIndex, d.RecipientIndex):
-		return move{to: "refused", code: "contact_changed"}
-	case b.err != nil || !c.asSigned(x, b, to, body):
-		return move{to: "refused", code: "seal"}
-	}
-	return move{}
-}
-
-// asSigned: notice, recipient and the message behind the link are, byte for byte, what was countersigned.
-func (c *Clinic) asSigned(x db.DeliveryTakeRow, b *chest, to, body Text) bool {
-	d := x.Delivery
-	if x.SignerID == nil || x.SignerName == nil || x.SignerRole == nil || x.SignedAt == nil {
-		return false
-	}
-	s := signature{message: *d.MessageID, text: b.open(x.FinalSealed, "messages", "final", *d.MessageID).Reveal(), evidence: x.FinalEvidence,
-		signer: *x.SignerID, name: *x.SignerName, role: *x.SignerRole, at: *x.SignedAt}
-	return b.err == nil && c.holds(x.FinalMac, s) && addressedTo(x.FinalEvidence, d.Channel, d.RecipientIndex) &&
-		bytes.Equal(d.RecipientIndex, c.keys.Index("address", looseKey(to.Reveal()))) &&
-		hmac.Equal(d.Mac, c.noticeMAC(d.ID, d.Channel, to.Reveal(), body.Reveal(), *d.MessageVersion))
-}
-
-func (c *Clinic) parcel(now time.Time, x db.DeliveryTakeRow, to, body Text) *Parcel {
-	d := x.Delivery
-	subject, _ := notice(x.NoticeName, d.Channel, "")
-	return &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt) + 1, Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
-		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), NotAfter: d.NotAfter, clinicID: d.ClinicID,
-		doubted: x.Breaker != breakerClosed || x.Failures > 0}
-}
-
-// stopURL is where one click in a mail program opts out; SMS has its own word for it.
-func (c *Clinic) stopURL(b *chest, x db.DeliveryTakeRow) string {
-	if x.PageID == nil || x.Delivery.Channel != "email" {
-		return ""
-	}
-	return c.pageLink(b.open(x.TokenSealed, "pages", "token", *x.PageID).Reveal()) + "/stop"
 }

@@ -73,7 +73,7 @@ func (c *Clinic) sweepEvents(ctx context.Context, a Actor) (int, error) {
 			if err != nil {
 				return err
 			}
-			return t.matchEvents(ctx, r.Provider, map[string]*db.Delivery{r.ProviderID: &d})
+			return t.matchEvents(ctx, r.Provider, map[string]told{r.ProviderID: {&d, t}})
 		}); err != nil {
 			return i, err
 		}

@@ -38,6 +38,37 @@ func (l *Line) Flush(ctx context.Context) error { return l.flush(ctx) }
 // PutOff is a connection that takes writes for later.
 func PutOff() db.DBTX { return &putOff{} }
 
+// ClaimTogether, RecordTogether and ReceiveTogether are what a shared transaction does, with who shares it chosen.
+func ClaimTogether(ctx context.Context, c *Clinic, a Actor, ids []uuid.UUID) ([]*Parcel, error) {
+	all := make([]*claim, len(ids))
+	for i, id := range ids {
+		all[i] = &claim{actor: a, id: id}
+	}
+	err := c.claimAll(ctx, all, false)
+	parcels := make([]*Parcel, len(ids))
+	for i, one := range all {
+		parcels[i] = one.parcel
+	}
+	return parcels, err
+}
+
+func RecordTogether(ctx context.Context, c *Clinic, a Actor, parcels []*Parcel, provider string, outs []Outcome) error {
+	all := make([]*record, len(parcels))
+	for i, p := range parcels {
+		a.ClinicID = p.clinicID
+		all[i] = &record{a, p, provider, outs[i]}
+	}
+	return c.recordAll(ctx, all, false)
+}
+
+func ReceiveTogether(ctx context.Context, c *Clinic, a Actor, posts [][]Receipt) error {
+	all := make([]*post, len(posts))
+	for i, receipts := range posts {
+		all[i] = &post{a, receipts}
+	}
+	return c.receiveAll(ctx, all, false)
+}
+
 // UnknownOf is what a look-up that began long ago still holds in its hands.
 func UnknownOf(delivery, clinic uuid.UUID) Unknown {
 	return Unknown{DeliveryID: delivery, Attempt: 1, clinicID: clinic}

@@ -240,9 +240,9 @@ func (q *Queries) DeliveriesLate(ctx context.Context, arg DeliveriesLateParams) 
 
 const deliveriesLock = `-- name: DeliveriesLock :many
 SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE (id, clinic_id) IN (
-    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY($1::uuid[])
+    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY((SELECT $1::uuid[])::uuid[])
     UNION
-    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = $2 AND b.provider_id = ANY($3::text[]) AND b.provider_id <> '')
+    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = $2 AND b.provider_id = ANY((SELECT $3::text[])::text[]) AND b.provider_id <> '')
 ORDER BY id FOR UPDATE
 `
 
@@ -252,7 +252,8 @@ type DeliveriesLockParams struct {
 	ProviderIds []string
 }
 
-// In one order, so that posts about the same deliveries never wait for each other in a ring.
+// In one order, so that posts about the same deliveries never wait for each other in a ring. How many there are is hidden
+// from the planner, as in DeliveriesTake.
 func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) ([]Delivery, error) {
 	rows, err := q.db.Query(ctx, deliveriesLock, arg.Ids, arg.Provider, arg.ProviderIds)
 	if err != nil {
@@ -294,6 +295,80 @@ func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) 
 			&i.Resends,
 			&i.AskedSince,
 			&i.Superseded,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveriesLockFor = `-- name: DeliveriesLockFor :many
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, v.provider_id, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = v.provider
+    AND e.provider_id = v.provider_id AND e.provider_id <> '') AS early
+FROM (SELECT unnest((SELECT $1::uuid[])) AS id, unnest($2::text[]) AS provider, unnest($3::text[])::text AS provider_id) v
+JOIN deliveries d ON d.id = v.id ORDER BY d.id FOR UPDATE OF d
+`
+
+type DeliveriesLockForParams struct {
+	Ids         []uuid.UUID
+	Providers   []string
+	ProviderIds []string
+}
+
+type DeliveriesLockForRow struct {
+	Delivery   Delivery
+	ProviderID string
+	Early      bool
+}
+
+// In one order, as all that lock several. early: reports under the provider's id are there already.
+func (q *Queries) DeliveriesLockFor(ctx context.Context, arg DeliveriesLockForParams) ([]DeliveriesLockForRow, error) {
+	rows, err := q.db.Query(ctx, deliveriesLockFor, arg.Ids, arg.Providers, arg.ProviderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeliveriesLockForRow{}
+	for rows.Next() {
+		var i DeliveriesLockForRow
+		if err := rows.Scan(
+			&i.Delivery.ID,
+			&i.Delivery.ClinicID,
+			&i.Delivery.PatientID,
+			&i.Delivery.MessageID,
+			&i.Delivery.MessageVersion,
+			&i.Delivery.Kind,
+			&i.Delivery.Round,
+			&i.Delivery.Channel,
+			&i.Delivery.ContactID,
+			&i.Delivery.Priority,
+			&i.Delivery.RecipientSealed,
+			&i.Delivery.RecipientIndex,
+			&i.Delivery.BodySealed,
+			&i.Delivery.Mac,
+			&i.Delivery.State,
+			&i.Delivery.Attempt,
+			&i.Delivery.Rev,
+			&i.Delivery.LeaseUntil,
+			&i.Delivery.NextAttemptAt,
+			&i.Delivery.NotAfter,
+			&i.Delivery.EnqueuedAt,
+			&i.Delivery.Dispatch,
+			&i.Delivery.Provider,
+			&i.Delivery.ProviderID,
+			&i.Delivery.ErrorClass,
+			&i.Delivery.MarkedSentBy,
+			&i.Delivery.CreatedAt,
+			&i.Delivery.UpdatedAt,
+			&i.Delivery.Resends,
+			&i.Delivery.AskedSince,
+			&i.Delivery.Superseded,
+			&i.ProviderID,
+			&i.Early,
 		); err != nil {
 			return nil, err
 		}
@@ -419,6 +494,126 @@ func (q *Queries) DeliveriesSave(ctx context.Context, arg DeliveriesSaveParams) 
 		arg.Updated,
 	)
 	return err
+}
+
+const deliveriesTake = `-- name: DeliveriesTake :many
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+       m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
+       coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
+       coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
+        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
+       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures,
+       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $1)::bool AS may_send
+FROM deliveries d
+JOIN breakers br ON br.channel = d.channel
+JOIN clinics cl ON cl.id = d.clinic_id
+JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
+LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
+LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
+LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
+WHERE d.id = ANY((SELECT $2::uuid[])::uuid[]) FOR UPDATE OF d SKIP LOCKED
+`
+
+type DeliveriesTakeParams struct {
+	Generation int64
+	Ids        []uuid.UUID
+}
+
+type DeliveriesTakeRow struct {
+	Delivery       Delivery
+	NoticeName     string
+	Wrapped        []byte
+	MessageStatus  string
+	MessageVersion int32
+	FinalSealed    seal.Sealed
+	FinalEvidence  []byte
+	FinalMac       []byte
+	SignerID       *uuid.UUID
+	SignerName     *string
+	SignerRole     *string
+	SignedAt       *time.Time
+	ContactIndex   []byte
+	ContactGone    bool
+	Consent        string
+	PageID         *uuid.UUID
+	TokenSealed    seal.Sealed
+	Breaker        string
+	Failures       int32
+	MaySend        bool
+}
+
+// All that claims look at, in one look. Whoever holds a row at the moment is ahead of us: there is nothing to take.
+// By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
+// It cannot see how many ids there are either, or it would plan anew for each number.
+func (q *Queries) DeliveriesTake(ctx context.Context, arg DeliveriesTakeParams) ([]DeliveriesTakeRow, error) {
+	rows, err := q.db.Query(ctx, deliveriesTake, arg.Generation, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeliveriesTakeRow{}
+	for rows.Next() {
+		var i DeliveriesTakeRow
+		if err := rows.Scan(
+			&i.Delivery.ID,
+			&i.Delivery.ClinicID,
+			&i.Delivery.PatientID,
+			&i.Delivery.MessageID,
+			&i.Delivery.MessageVersion,
+			&i.Delivery.Kind,
+			&i.Delivery.Round,
+			&i.Delivery.Channel,
+			&i.Delivery.ContactID,
+			&i.Delivery.Priority,
+			&i.Delivery.RecipientSealed,
+			&i.Delivery.RecipientIndex,
+			&i.Delivery.BodySealed,
+			&i.Delivery.Mac,
+			&i.Delivery.State,
+			&i.Delivery.Attempt,
+			&i.Delivery.Rev,
+			&i.Delivery.LeaseUntil,
+			&i.Delivery.NextAttemptAt,
+			&i.Delivery.NotAfter,
+			&i.Delivery.EnqueuedAt,
+			&i.Delivery.Dispatch,
+			&i.Delivery.Provider,
+			&i.Delivery.ProviderID,
+			&i.Delivery.ErrorClass,
+			&i.Delivery.MarkedSentBy,
+			&i.Delivery.CreatedAt,
+			&i.Delivery.UpdatedAt,
+			&i.Delivery.Resends,
+			&i.Delivery.AskedSince,
+			&i.Delivery.Superseded,
+			&i.NoticeName,
+			&i.Wrapped,
+			&i.MessageStatus,
+			&i.MessageVersion,
+			&i.FinalSealed,
+			&i.FinalEvidence,
+			&i.FinalMac,
+			&i.SignerID,
+			&i.SignerName,
+			&i.SignerRole,
+			&i.SignedAt,
+			&i.ContactIndex,
+			&i.ContactGone,
+			&i.Consent,
+			&i.PageID,
+			&i.TokenSealed,
+			&i.Breaker,
+			&i.Failures,
+			&i.MaySend,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deliveriesUnknown = `-- name: DeliveriesUnknown :many
@@ -576,64 +771,6 @@ func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, err
 		&i.Resends,
 		&i.AskedSince,
 		&i.Superseded,
-	)
-	return i, err
-}
-
-const deliveryLockFor = `-- name: DeliveryLockFor :one
-SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = $1::text
-    AND e.provider_id = $2::text AND e.provider_id <> '') AS early
-FROM deliveries d WHERE d.id = $3 FOR UPDATE OF d
-`
-
-type DeliveryLockForParams struct {
-	Provider   string
-	ProviderID string
-	ID         uuid.UUID
-}
-
-type DeliveryLockForRow struct {
-	Delivery Delivery
-	Early    bool
-}
-
-// early: reports under the provider's id are there already.
-func (q *Queries) DeliveryLockFor(ctx context.Context, arg DeliveryLockForParams) (DeliveryLockForRow, error) {
-	row := q.db.QueryRow(ctx, deliveryLockFor, arg.Provider, arg.ProviderID, arg.ID)
-	var i DeliveryLockForRow
-	err := row.Scan(
-		&i.Delivery.ID,
-		&i.Delivery.ClinicID,
-		&i.Delivery.PatientID,
-		&i.Delivery.MessageID,
-		&i.Delivery.MessageVersion,
-		&i.Delivery.Kind,
-		&i.Delivery.Round,
-		&i.Delivery.Channel,
-		&i.Delivery.ContactID,
-		&i.Delivery.Priority,
-		&i.Delivery.RecipientSealed,
-		&i.Delivery.RecipientIndex,
-		&i.Delivery.BodySealed,
-		&i.Delivery.Mac,
-		&i.Delivery.State,
-		&i.Delivery.Attempt,
-		&i.Delivery.Rev,
-		&i.Delivery.LeaseUntil,
-		&i.Delivery.NextAttemptAt,
-		&i.Delivery.NotAfter,
-		&i.Delivery.EnqueuedAt,
-		&i.Delivery.Dispatch,
-		&i.Delivery.Provider,
-		&i.Delivery.ProviderID,
-		&i.Delivery.ErrorClass,
-		&i.Delivery.MarkedSentBy,
-		&i.Delivery.CreatedAt,
-		&i.Delivery.UpdatedAt,
-		&i.Delivery.Resends,
-		&i.Delivery.AskedSince,
-		&i.Delivery.Superseded,
-		&i.Early,
 	)
 	return i, err
 }
@@ -814,112 +951,6 @@ func (q *Queries) DeliverySteps(ctx context.Context, arg DeliveryStepsParams) ([
 		return nil, err
 	}
 	return items, nil
-}
-
-const deliveryTake = `-- name: DeliveryTake :one
-SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
-       m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
-       coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
-       coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
-        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures,
-       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $1)::bool AS may_send
-FROM deliveries d
-JOIN breakers br ON br.channel = d.channel
-JOIN clinics cl ON cl.id = d.clinic_id
-JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
-LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
-LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
-LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = $2 FOR UPDATE OF d SKIP LOCKED
-`
-
-type DeliveryTakeParams struct {
-	Generation int64
-	ID         uuid.UUID
-}
-
-type DeliveryTakeRow struct {
-	Delivery       Delivery
-	NoticeName     string
-	Wrapped        []byte
-	MessageStatus  string
-	MessageVersion int32
-	FinalSealed    seal.Sealed
-	FinalEvidence  []byte
-	FinalMac       []byte
-	SignerID       *uuid.UUID
-	SignerName     *string
-	SignerRole     *string
-	SignedAt       *time.Time
-	ContactIndex   []byte
-	ContactGone    bool
-	Consent        string
-	PageID         *uuid.UUID
-	TokenSealed    seal.Sealed
-	Breaker        string
-	Failures       int32
-	MaySend        bool
-}
-
-// All that a claim looks at, in one look. Whoever holds the row at the moment is ahead of us: there is nothing to take.
-// By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
-func (q *Queries) DeliveryTake(ctx context.Context, arg DeliveryTakeParams) (DeliveryTakeRow, error) {
-	row := q.db.QueryRow(ctx, deliveryTake, arg.Generation, arg.ID)
-	var i DeliveryTakeRow
-	err := row.Scan(
-		&i.Delivery.ID,
-		&i.Delivery.ClinicID,
-		&i.Delivery.PatientID,
-		&i.Delivery.MessageID,
-		&i.Delivery.MessageVersion,
-		&i.Delivery.Kind,
-		&i.Delivery.Round,
-		&i.Delivery.Channel,
-		&i.Delivery.ContactID,
-		&i.Delivery.Priority,
-		&i.Delivery.RecipientSealed,
-		&i.Delivery.RecipientIndex,
-		&i.Delivery.BodySealed,
-		&i.Delivery.Mac,
-		&i.Delivery.State,
-		&i.Delivery.Attempt,
-		&i.Delivery.Rev,
-		&i.Delivery.LeaseUntil,
-		&i.Delivery.NextAttemptAt,
-		&i.Delivery.NotAfter,
-		&i.Delivery.EnqueuedAt,
-		&i.Delivery.Dispatch,
-		&i.Delivery.Provider,
-		&i.Delivery.ProviderID,
-		&i.Delivery.ErrorClass,
-		&i.Delivery.MarkedSentBy,
-		&i.Delivery.CreatedAt,
-		&i.Delivery.UpdatedAt,
-		&i.Delivery.Resends,
-		&i.Delivery.AskedSince,
-		&i.Delivery.Superseded,
-		&i.NoticeName,
-		&i.Wrapped,
-		&i.MessageStatus,
-		&i.MessageVersion,
-		&i.FinalSealed,
-		&i.FinalEvidence,
-		&i.FinalMac,
-		&i.SignerID,
-		&i.SignerName,
-		&i.SignerRole,
-		&i.SignedAt,
-		&i.ContactIndex,
-		&i.ContactGone,
-		&i.Consent,
-		&i.PageID,
-		&i.TokenSealed,
-		&i.Breaker,
-		&i.Failures,
-		&i.MaySend,
-	)
-	return i, err
 }
 
 const eventsAppend = `-- name: EventsAppend :many
