@@ -88,6 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	pc.ConnConfig.ConnectTimeout = 3 * time.Second
 	pc.ConnConfig.Tracer = cfg.Tracer
 	pc.ConnConfig.RuntimeParams["application_name"] = "countersign"
+	pc.AfterConnect = plainIDs
 	if cfg.MaxConns > 0 {
 		pc.MaxConns = cfg.MaxConns
 	}

@@ -9,6 +9,9 @@ import (
 	"countersign/internal/db"
 )
 
+// PlainIDs is what a new connection is taught about ids.
+var PlainIDs = plainIDs
+
 // Fold is for the tests that hold the database's drawing against it.
 var Fold = fold
 
