@@ -162,6 +162,10 @@ type tx struct {
 	refusal string // what was done is a refusal that has to be remembered, such as a wrong proof: its code
 	written int    // audit events so far
 	*news
+
+	// read once, and not changed by the deeds that ask
+	ours     *db.Clinic
+	settings map[uuid.UUID]Settings // by doctor
 }
 
 // news is what a transaction tells once it is committed, whoever shares it.

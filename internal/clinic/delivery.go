@@ -26,7 +26,7 @@ func notice(clinicName, channel, link string) (subject, body string) {
 // deliverNotice writes the delivery that approve promises: the page behind the link, the exact notice, sealed, and
 // when it may go. The row is the outbox; nothing else has to be remembered.
 func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow) error {
-	cl, err := t.ClinicGet(ctx, m.ClinicID)
+	cl, err := t.clinicOf(ctx, m.ClinicID)
 	if err != nil {
 		return err
 	}
