@@ -39,8 +39,18 @@ WHERE ct.clinic_id = @clinic_id AND ct.patient_id = @patient_id AND s.disabled_a
 INSERT INTO care_team (patient_id, staff_id, clinic_id, since) VALUES (@patient_id, @staff_id, @clinic_id, @since) ON CONFLICT DO NOTHING;
 
 -- name: SessionCreate :exec
-INSERT INTO sessions (id, clinic_id, staff_id, token_hash, assertion_hash, signed_in_at, created_at, last_seen_at)
-VALUES (@id, @clinic_id, @staff_id, @token_hash, @assertion_hash, @signed_in_at, @created_at, @created_at);
+INSERT INTO sessions (id, clinic_id, staff_id, token_hash, assertion_hash, signed_in_at, created_at, last_seen_at, method, ip, agent)
+VALUES (@id, @clinic_id, @staff_id, @token_hash, @assertion_hash, @signed_in_at, @created_at, @created_at, @method, @ip, @agent);
+
+-- name: SessionReplace :one
+-- The session of a cookie that a browser brings to a new sign-in.
+UPDATE sessions SET ended_at = @at, end_reason = 'replaced' WHERE token_hash = @token_hash AND ended_at IS NULL RETURNING id;
+
+-- name: SessionEndedSince :one
+-- Whether one of a person's sessions has come to its end since the provider saw them: by an act, or by lying idle.
+SELECT EXISTS (SELECT 1 FROM sessions WHERE clinic_id = @clinic_id AND staff_id = @staff_id AND created_at > @made_since
+    AND (ended_at > @seen_at AND end_reason <> 'replaced'
+        OR ended_at IS NULL AND last_seen_at < @idle_since AND last_seen_at > @seen_less_idle));
 
 -- name: SessionByToken :one
 SELECT se.*, s.issuer, s.subject, s.name, s.email, coalesce(s.role, '') AS role, s.disabled_at, c.name AS clinic_name
@@ -55,8 +65,21 @@ UPDATE sessions SET last_seen_at = @at WHERE id = @id AND clinic_id = @clinic_id
 -- name: SessionEnd :exec
 UPDATE sessions SET ended_at = @at, end_reason = @reason WHERE id = @id AND clinic_id = @clinic_id AND ended_at IS NULL;
 
--- name: SessionsEndOf :exec
-UPDATE sessions SET ended_at = @at, end_reason = @reason WHERE staff_id = @staff_id AND clinic_id = @clinic_id AND ended_at IS NULL;
+-- name: SessionsEndOf :many
+UPDATE sessions SET ended_at = @at, end_reason = @reason
+WHERE staff_id = @staff_id AND clinic_id = @clinic_id AND ended_at IS NULL AND id <> @but RETURNING id;
+
+-- name: SessionLock :one
+SELECT staff_id, ended_at FROM sessions WHERE id = @id AND clinic_id = @clinic_id FOR UPDATE;
+
+-- name: SessionsOpen :many
+-- Open sessions, newest first, after the one that @before and @before_id name; of one person if @staff_id is given.
+SELECT se.id, se.staff_id, s.name, coalesce(s.role, '') AS role, se.ip, se.agent, se.created_at, se.last_seen_at
+FROM sessions se JOIN staff s ON s.id = se.staff_id AND s.clinic_id = se.clinic_id
+WHERE se.clinic_id = @clinic_id AND se.ended_at IS NULL AND se.created_at >= @made_since AND se.last_seen_at >= @idle_since
+    AND (sqlc.narg('staff_id')::uuid IS NULL OR se.staff_id = sqlc.narg('staff_id'))
+    AND (se.created_at, se.id) < (@before::timestamptz, @before_id::uuid)
+ORDER BY se.created_at DESC, se.id DESC LIMIT @most;
 
 -- name: StaffLock :one
 SELECT coalesce(role, '') AS role FROM staff WHERE id = @id AND clinic_id = @clinic_id FOR NO KEY UPDATE;

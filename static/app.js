@@ -30,8 +30,14 @@
     stream = new EventSource('/events?names=' + encodeURIComponent(want));
     stream.onopen = () => { polling(false); wake(); }; // what changed between the page and the stream
     stream.onerror = () => { if (!poll) polling(true); };
-    stream.addEventListener('signed-out', () => expire());
+    stream.addEventListener('signed-out', () => ended());
     want.split(',').forEach((n) => stream.addEventListener(n, () => wake(n)));
+  };
+  const mine = (page) => page.includes(`data-person="${document.body.dataset.person}"`);
+  const ended = async () => { // unless the same person has signed in anew meanwhile, in this browser
+    stream?.close();
+    const page = await fetch(location.href).then((r) => r.text(), () => '');
+    if (mine(page)) listen(); else expire();
   };
   // A time to undo counts down; without scripts it is a plain time.
   setInterval(() => all('[data-left]').forEach((el) => {
@@ -142,7 +148,7 @@
     else if (inField(el)) { el.focus(); el.select?.(); } else if (el.hash && el.pathname === location.pathname) { (($('.finding:not(.answered, .info) .act .btn') || $(el.hash))).focus(); } else el.click();
   });
   document.addEventListener('click', (e) => {
-    if (e.target.closest('.formbar a, .returning a')) leaving = true; // a link that says it leaves the words as they were
+    if (e.target.closest('.formbar a, .returning a, #sign-in-again a')) leaving = true; // the words are saved, or to be left as they were
     const b = e.target.closest('[data-close], [data-dismiss], [data-print], [data-with], [data-ask][type=button]');
     if (!b) return;
     if (b.dataset.ask) ask(b.dataset.ask);
@@ -175,7 +181,7 @@
     const reply = await fetch(location.href).then(async (r) => ({ ok: r.status < 500, page: await r.text() }), () => ({}));
     if (!reply.ok) { words.textContent = 'Countersign cannot be reached just now. Try again in a moment.'; return; }
     if (!reply.page.includes('data-person="')) { words.textContent = 'You are not signed in yet.'; return; }
-    if (!reply.page.includes(`data-person="${document.body.dataset.person}"`)) { leaving = true; location.reload(); return; }
+    if (!mine(reply.page)) { leaving = true; location.reload(); return; }
     words.textContent = '';
     free = true;
     $('#expired').close();

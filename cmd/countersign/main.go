@@ -32,8 +32,13 @@ type tool struct {
 		List    userListCmd    `cmd:"" help:"List the people of the clinic."`
 	} `cmd:"" help:"People and their roles."`
 	Keys struct {
-		New keysNewCmd `cmd:"" help:"Print a new keyset, for KEYSET or a file that KEYSET_FILE names."`
-	} `cmd:"" help:"The keys that seal patient data."`
+		New     keysNewCmd     `cmd:"" help:"Print a new keyset, for KEYSET or a file that KEYSET_FILE names; encrypted if KEYSET_KMS is set."`
+		Status  keysStatusCmd  `cmd:"" help:"Which key wraps, and how many patients depend on each; exit code 1 if one is missing."`
+		Add     keysAddCmd     `cmd:"" help:"Print KEYSET with one more key, which only opens as yet."`
+		Promote keysPromoteCmd `cmd:"" help:"Print KEYSET with its youngest key wrapping."`
+		Rotate  keysRotateCmd  `cmd:"" help:"Wrap all patients' keys anew with the key that wraps; safe to repeat."`
+		Drop    keysDropCmd    `cmd:"" help:"Print KEYSET without the keys that nothing in this database needs."`
+	} `cmd:"" help:"The keys that seal patient data. What makes a KEYSET prints it alone, and changes nothing else."`
 	Config struct {
 		Check configCheckCmd `cmd:"" help:"Read the settings and print them without secrets, or every complaint."`
 	} `cmd:"" help:"The settings."`

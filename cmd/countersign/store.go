@@ -8,7 +8,6 @@ import (
 	"countersign/internal/app"
 	"countersign/internal/clinic"
 	"countersign/internal/config"
-	"countersign/internal/seal"
 )
 
 type migrateCmd struct{}
@@ -138,18 +137,6 @@ func withPeople(ctx context.Context, do func(*app.People) error) error {
 	}
 	defer people.Close()
 	return do(people)
-}
-
-type keysNewCmd struct{}
-
-// Run prints the keyset alone, so that it can be sent to a file.
-func (keysNewCmd) Run() error {
-	keyset, err := seal.NewKeyset()
-	if err != nil {
-		return err
-	}
-	fmt.Println(keyset)
-	return nil
 }
 
 type configCheckCmd struct{}

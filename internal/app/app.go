@@ -26,7 +26,6 @@ import (
 	"countersign/internal/logging"
 	"countersign/internal/metrics"
 	"countersign/internal/openai"
-	"countersign/internal/seal"
 	"countersign/internal/sendgrid"
 	"countersign/internal/twilio"
 	"countersign/internal/worker"
@@ -82,13 +81,13 @@ func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 // openClinic opens the records with their keys. Nudge and Announce are best effort: the relay sends what a nudge did
 // not, and pages ask by themselves while the hub is not healthy.
 func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
-	keyring, err := seal.OpenKeyring(a.cfg.Keyset.Reveal())
+	keyring, err := openKeyring(ctx, a.cfg)
 	if err != nil {
-		return nil, fmt.Errorf("KEYSET cannot be opened: %w", err)
+		return nil, err
 	}
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{
-		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model,
+		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
 		Times:    timesOf(t),
 		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
 		Nudge: func(ctx context.Context, due clinic.Due) {

@@ -3,13 +3,11 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 
 	"countersign/internal/clinic"
 	"countersign/internal/config"
-	"countersign/internal/seal"
 )
 
 // People is the operator's way to the people of the clinic: the first one, which is the only one outside of tests.
@@ -21,21 +19,21 @@ type People struct {
 
 // OpenPeople opens the records. What it makes due, the relay finds.
 func OpenPeople(ctx context.Context, cfg *config.Config) (*People, error) {
-	if cfg.Access.Issuer == "" {
-		return nil, errors.New("ACCESS_ISSUER must say who vouches for these people: a person is known by issuer and subject")
+	if cfg.Issuer() == "" {
+		return nil, errors.New("ACCESS_ISSUER or OIDC_ISSUER must say who vouches for these people: a person is known by issuer and subject")
 	}
 	c, err := openStore(ctx, cfg, clinic.Times{})
 	if err != nil {
 		return nil, err
 	}
-	return &People{clinic: c, issuer: cfg.Access.Issuer}, nil
+	return &People{clinic: c, issuer: cfg.Issuer()}, nil
 }
 
 // openStore opens the records for a command: no queue, no open pages. times may be empty.
 func openStore(ctx context.Context, cfg *config.Config, times clinic.Times) (*clinic.Clinic, error) {
-	keyring, err := seal.OpenKeyring(cfg.Keyset.Reveal())
+	keyring, err := openKeyring(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("KEYSET cannot be opened: %w", err)
+		return nil, err
 	}
 	return clinic.Open(ctx, clinic.Config{DatabaseURL: cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: cfg.BaseURL, Model: cfg.OpenAI.Model,
 		Times: times, MaxConns: 2})

@@ -58,8 +58,8 @@ func Seed(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	if cfg.Env == config.Production {
 		return errors.New("production has no demo clinic: seed is refused")
 	}
-	if cfg.Access.Issuer == "" {
-		return errors.New("ACCESS_ISSUER must say who vouches for the demo's people")
+	if cfg.Issuer() == "" {
+		return errors.New("ACCESS_ISSUER or OIDC_ISSUER must say who vouches for the demo's people")
 	}
 	whole, err := seeded(ctx, cfg)
 	if err != nil {
@@ -74,7 +74,7 @@ func Seed(ctx context.Context, cfg *config.Config, out io.Writer) error {
 		return err
 	}
 	defer c.Close()
-	s := &seeding{clinic: c, id: demoID("clinic"), issuer: cfg.Access.Issuer, people: map[string]clinic.Actor{}}
+	s := &seeding{clinic: c, id: demoID("clinic"), issuer: cfg.Issuer(), people: map[string]clinic.Actor{}}
 	patients, messages, err := s.run(ctx)
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)

@@ -56,17 +56,23 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 }
 
 func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error) {
-	access, err := identity.NewAccess(a.cfg.Access.Issuer, a.cfg.Access.Audience)
-	if err != nil {
-		return nil, err
-	}
-	return web.New(web.Config{
-		Clinic: a.clinic, Access: access, AccessIssuer: a.cfg.Access.Issuer, AccessAudience: a.cfg.Access.Audience,
-		BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
+	cfg := web.Config{
+		Clinic: a.clinic, BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
 		TrustedProxies: a.cfg.TrustedProxies, Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
 		Fence: a.fence.Word, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
 		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
-	})
+	}
+	var err error
+	if o := a.cfg.OIDC; o.Issuer != "" {
+		cfg.OIDC, err = identity.NewOIDC(identity.Client{Issuer: o.Issuer, ID: o.ClientID, Secret: o.ClientSecret.Reveal(), Back: a.cfg.BaseURL + "/signed-in"})
+	} else {
+		cfg.AccessIssuer, cfg.AccessAudience = a.cfg.Access.Issuer, a.cfg.Access.Audience
+		cfg.Access, err = identity.NewAccess(cfg.AccessIssuer, cfg.AccessAudience)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return web.New(cfg)
 }
 
 // inbound turns a provider's reply into the web's.

@@ -20,6 +20,9 @@ type Evidence struct {
 	Accepted []Accepted // the sandbox's own log
 	Told     []Told
 
+	Planted Planted
+	Sinks   []Sink
+
 	Memory  Memory
 	Screens Screens
 	Rest    Rest

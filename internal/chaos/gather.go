@@ -32,10 +32,12 @@ func (s *stage) gather(ctx context.Context, l *load, rest Rest) (e *Evidence, er
 			return nil, err
 		}
 		if after, err := countMoving(ctx, conn); err != nil || after.moves == before.moves {
-			return e, err
+			break
 		}
 	}
-	return e, nil
+	e.Planted = l.scene.planted(e.Accepted)
+	e.Sinks, err = s.sinks(ctx, conn, e.Planted, e.Accepted)
+	return e, err
 }
 
 func (s *stage) once(ctx context.Context, conn *pgx.Conn, l *load, rest Rest) (*Evidence, error) {

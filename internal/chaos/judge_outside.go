@@ -141,9 +141,26 @@ func (a *account) ranksHold(r *Result) {
 	}
 }
 
-// I18 and I19 wait for what they are about.
+// I18 waits for what it is about.
 func i18(*account) Result { return Result{NotYet: "the audit ledger and its anchors come later"} }
-func i19(*account) Result { return Result{NotYet: "planted patient text comes with its own run"} }
+
+// I19: nothing that is known of a patient, nothing that was written to them and no secret of their page is in any place
+// but the sealed columns.
+func i19(a *account) (r Result) {
+	total := 0
+	for _, s := range a.Sinks {
+		total += s.Bytes
+		if len(s.Found) > 0 {
+			r.broken("%s: %s", s.Name, strings.Join(s.Found, ", "))
+		}
+	}
+	if len(a.Planted.Marks) == 0 || len(a.Planted.Tokens) == 0 || total == 0 {
+		r.broken("nothing was planted, or nothing was looked through")
+	}
+	r.Checked = fmt.Sprintf("%d marks and %d secrets of pages looked for in %d places, %.1f MB", len(a.Planted.Marks), len(a.Planted.Tokens), len(a.Sinks), float64(total)/1e6)
+	r.Held = "none found"
+	return r
+}
 
 // I20: after the last fault nothing that is due waits for longer than two minutes, and what is unknown no longer than
 // evidence may take on top.

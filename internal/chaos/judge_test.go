@@ -141,6 +141,8 @@ func clean() *record {
 	r.Messages[undone].Status, r.Messages[undone].Version = "in_review", 6
 	r.Memory.Undone = []Act{{Subject: id(1, undone), Version: 5}}
 
+	r.Planted = Planted{Marks: []mark{{"name", "ada winter"}}, Tokens: map[string]bool{"t": true}}
+	r.Sinks = []Sink{{Name: "the log of web-1", Bytes: 1000}}
 	r.AuditRows = len(r.Steps)
 	r.Screens = Screens{Worklist: map[uuid.UUID]bool{id(1, needsPerson): true}, Pages: map[uuid.UUID]bool{id(2, failed): true},
 		Gauges: []map[string]int{{"queued": 0, "sending": 0, "unknown": 0, "needs_person": 1, "failed": 1}}}
@@ -159,7 +161,7 @@ func TestJudgeIsContentWithACleanRecord(t *testing.T) {
 		t.Errorf("broken: %v", v.Names())
 	}
 	for _, r := range v.Results {
-		if notYet := slices.Contains([]string{"I18", "I19"}, r.Name); notYet != (r.NotYet != "") {
+		if notYet := slices.Contains([]string{"I18"}, r.Name); notYet != (r.NotYet != "") {
 			t.Errorf("%s: %q", r.Name, r.NotYet)
 		}
 		if !strings.HasPrefix(r.String(), r.Name+" ") || strings.Contains(r.String(), "\n") {
@@ -256,6 +258,9 @@ var violations = map[string]struct {
 	"a webhook applied twice":              {"I17", func(r *record) { r.goes(delivered, "delivery.receive", "opened") }},
 	"an event that did not count":          {"I17", func(r *record) { r.Events[0].State = "undelivered" }},
 	"an opening that was lost":             {"I17", func(r *record) { r.Memory.Opened = append(r.Memory.Opened, id(2, delivered).String()) }},
+	"patient text in a log":                {"I19", func(r *record) { r.Sinks[0].Found = []string{"name"} }},
+	"nothing planted":                      {"I19", func(r *record) { r.Planted = Planted{} }},
+	"nowhere looked":                       {"I19", func(r *record) { r.Sinks = nil }},
 	"due for too long":                     {"I20", func(r *record) { r.Rest.Queue = 121 * time.Second }},
 	"due for ever":                         {"I20", func(r *record) { r.Rest.Queue = 0 }},
 	"unknown for too long":                 {"I20", func(r *record) { r.Rest.Unknown = 121 * time.Second }},

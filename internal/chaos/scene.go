@@ -26,6 +26,7 @@ type house struct {
 type patient struct {
 	id           uuid.UUID
 	name, first  string
+	mrn          string
 	birth        time.Time
 	email, phone string
 }
@@ -94,7 +95,7 @@ func (sc *scene) furnish(ctx context.Context, issuer string, n int, h *house) (e
 	for i := range patientsEach {
 		p := newPatient(n*patientsEach + i)
 		p.id, err = sc.clinic.PatientCreate(ctx, h.staff, clinic.PatientForm{Name: p.name, BirthDate: p.birth.Format(time.DateOnly),
-			MRN: fmt.Sprint(70000 + n*patientsEach + i), Language: "en", Email: p.email, Phone: p.phone, DoctorID: h.doctor.ID})
+			MRN: p.mrn, Language: "en", Email: p.email, Phone: p.phone, DoctorID: h.doctor.ID})
 		if err != nil {
 			return fmt.Errorf("%s: %v", clinic.Sentence(err), clinic.Fields(err))
 		}
@@ -107,7 +108,7 @@ func (sc *scene) furnish(ctx context.Context, issuer string, n int, h *house) (e
 func newPatient(n int) *patient {
 	firsts, lasts := []string{"Ada", "Bela", "Cora", "Dina", "Edda", "Finn", "Gita", "Hugo"}, []string{"Winter", "Sommer", "Lenz", "Herbst", "Morgen", "Abend"}
 	first, last := firsts[n%len(firsts)], lasts[n/len(firsts)%len(lasts)]
-	p := &patient{first: first, name: first + " " + last, birth: time.Date(1940+n, time.Month(1+n%12), 1+n%28, 0, 0, 0, 0, time.UTC),
+	p := &patient{first: first, name: first + " " + last, mrn: fmt.Sprintf("RC-%d-Q", 70000+n), birth: time.Date(1940+n, time.Month(1+n%12), 1+n%28, 0, 0, 0, 0, time.UTC),
 		email: fmt.Sprintf("%s.%s.%d@mail.example", strings.ToLower(first), strings.ToLower(last), n), phone: fmt.Sprintf("+1415555%04d", 100+n)}
 	switch n % patientsEach {
 	case 0:
@@ -120,6 +121,12 @@ func newPatient(n int) *patient {
 	return p
 }
 
+// What is asked, and what the letters say.
+const (
+	inquiry      = "When is the clinic open?"
+	openingHours = "The clinic is open from Monday to Friday"
+)
+
 // write takes a message by deeds to the doctor's table.
 func (sc *scene) write(ctx context.Context, h *house) (letter, error) {
 	p := h.patients[rand.IntN(len(h.patients))]
@@ -127,7 +134,7 @@ func (sc *scene) write(ctx context.Context, h *house) (letter, error) {
 	if rand.IntN(2) == 0 {
 		channel = "sms"
 	}
-	brief := clinic.BriefForm{PatientID: p.id, DoctorID: h.doctor.ID, Inquiry: "When is the clinic open?", Points: []string{"The clinic is open from Monday to Friday"},
+	brief := clinic.BriefForm{PatientID: p.id, DoctorID: h.doctor.ID, Inquiry: inquiry, Points: []string{openingHours},
 		Priority: clinic.Priorities[rand.IntN(len(clinic.Priorities))], Kind: "administrative", Channel: channel}
 	id, err := sc.clinic.BriefCreate(ctx, h.staff, brief)
 	if err != nil {
@@ -162,5 +169,5 @@ func (sc *scene) write(ctx context.Context, h *house) (letter, error) {
 
 // letter is what the patient will read. It names them, so that a page can be seen to be theirs.
 func (p *patient) letter() string {
-	return "Dear " + p.name + ",\n\nThank you for your question. The clinic is open from Monday to Friday.\n\nPlease call the clinic if you have questions."
+	return "Dear " + p.name + ",\n\nThank you for your question. " + openingHours + ".\n\nPlease call the clinic if you have questions."
 }

@@ -195,7 +195,7 @@ func TestAuditFailureFailsTheDeed(t *testing.T) {
 	if p, err := w.Clinic.DeliveryClaim(ctx, worker, deliveryOf(t, w, message)); p != nil || err == nil {
 		t.Error("a delivery was claimed without its event")
 	}
-	if _, _, err := w.Clinic.SessionOpen(ctx, nobody, person(w.Doctor)); err == nil {
+	if _, _, err := w.Clinic.SessionOpen(ctx, nobody, person(w.Doctor), ""); err == nil {
 		t.Error("a session was opened without its event")
 	}
 	if after := everything(t, w); after != before {

@@ -17,6 +17,9 @@ type chest struct {
 
 func (c *Clinic) chest(patient uuid.UUID, wrapped []byte) *chest {
 	key, err := c.keys.Unwrap(patient, wrapped)
+	if err != nil {
+		err = c.keyLost(wrapped, err)
+	}
 	return &chest{key: key, err: err}
 }
 

@@ -50,6 +50,7 @@ type Config struct {
 	BaseURL     string // public address, for links in notices and callbacks
 	Model       string // the model whose prices bound a draft before it is asked for
 	Times       Times
+	SignFresh   time.Duration // who signs must have signed in within it; 0: four hours
 	MaxConns    int32
 	Fenced      bool // nothing is sent before InstanceTrust
 	Tracer      pgx.QueryTracer
@@ -61,20 +62,22 @@ type Config struct {
 
 // Clinic is the one door to the records.
 type Clinic struct {
-	pool     *pgxpool.Pool
-	keys     *seal.Keyring
-	baseURL  string
-	model    string
-	times    Times
-	now      func() time.Time
-	nudge    func(context.Context, Due)
-	announce func(context.Context, []string)
-	alarm    func(context.Context, string)
+	pool      *pgxpool.Pool
+	keys      *seal.Keyring
+	baseURL   string
+	model     string
+	times     Times
+	signFresh time.Duration
+	now       func() time.Time
+	nudge     func(context.Context, Due)
+	announce  func(context.Context, []string)
+	alarm     func(context.Context, string)
 
 	claims   *rides[*claim]
 	records  *rides[*record]
 	receipts *rides[*post]
 
+	fits       atomic.Bool  // our keys have been seen to be this database's
 	generation atomic.Int64 // the least that the database must have for this process to send from it
 }
 
@@ -96,7 +99,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, now: cfg.Now,
+	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, signFresh: cfg.SignFresh, now: cfg.Now,
 		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm}
 	c.share()
 	if cfg.Fenced {
@@ -104,6 +107,9 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	}
 	if c.now == nil {
 		c.now = time.Now
+	}
+	if c.signFresh == 0 {
+		c.signFresh = signFresh
 	}
 	if c.times == (Times{}) {
 		c.times = DefaultTimes()
@@ -124,9 +130,9 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 8
+const SchemaVersion = 9
 
-// Ready says whether Postgres answers and its migrations are at least ours.
+// Ready says whether Postgres answers, its migrations are at least ours and our keys are its patients'.
 func (c *Clinic) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -138,7 +144,7 @@ func (c *Clinic) Ready(ctx context.Context) error {
 	if dirty || version < SchemaVersion {
 		return refuse(Unavailable, "migrations", "The database is not at this version's schema yet.")
 	}
-	return nil
+	return c.keysFit(ctx)
 }
 
 // Subject is what a deed is done to.

@@ -44,6 +44,12 @@ const (
 	SessionOpen Deed = "session.open"
 	SessionEnd  Deed = "session.end"
 
+	SessionList      Deed = "session.list"
+	SessionEndOther  Deed = "session.end-other"
+	SessionEndOthers Deed = "session.end-others"
+	SessionListAll   Deed = "session.list-all"
+	SessionEndAny    Deed = "session.end-any"
+
 	WorklistShow Deed = "worklist.show"
 
 	PatientList   Deed = "patient.list"
@@ -114,6 +120,9 @@ const (
 	QueueView    Deed = "queue.view"
 	QueueOperate Deed = "queue.operate"
 
+	KeysShow   Deed = "keys.show"
+	KeysRotate Deed = "keys.rotate"
+
 	ClinicCreate Deed = "clinic.create"
 	StaffPut     Deed = "staff.put"
 	StaffList    Deed = "staff.list"
@@ -143,6 +152,9 @@ var (
 var policy = map[Deed]rule{
 	SessionOpen: {RoleNobody: Own, Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own},
 	SessionEnd:  {RoleNobody: Own, Staff: Own, Reviewer: Own, Doctor: Own, Auditor: Own, Admin: Own, Ops: Own},
+
+	SessionList: everyone, SessionEndOther: everyone, SessionEndOthers: everyone,
+	SessionListAll: {Admin: Everything}, SessionEndAny: {Admin: Everything},
 
 	WorklistShow: everyone,
 
@@ -184,6 +196,8 @@ var policy = map[Deed]rule{
 	QueueView:    {Admin: Everything, Ops: Everything},
 	QueueOperate: {Admin: Everything},
 
+	KeysShow: operator, KeysRotate: operator,
+
 	ClinicCreate: operator, StaffPut: operator, StaffList: operator, StaffDisable: operator, TeamJoin: operator,
 }
 
@@ -193,6 +207,7 @@ var views = map[Deed]bool{
 	WorklistShow: true, PatientList: true, PatientShow: true, BriefNew: true, BriefShow: true, DraftShow: true, DraftCheck: true, DraftDiff: true,
 	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, StatusShow: true, QueueView: true, PageRead: true,
 	DeliveryList: true, DeliveryPreview: true,
+	SessionList: true, SessionListAll: true,
 }
 
 // ActorKind tells people from machines on the ledger.

@@ -26,7 +26,25 @@ type act struct {
 
 // acts is every public method that a person may call.
 func acts(w *clinictest.World) []act {
-	return slices.Concat(patientActs(), messageActs(w), decidingActs())
+	return slices.Concat(sessionActs(), patientActs(), messageActs(w), decidingActs())
+}
+
+func sessionActs() []act {
+	return []act{
+		{"SessionList", clinic.SessionList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.SessionList(ctx, a); return err }},
+		{"SessionEndOther", clinic.SessionEndOther, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.SessionEndOther(ctx, a, x.message)
+		}},
+		{"SessionEndOthers", clinic.SessionEndOthers, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.SessionEndOthers(ctx, a)
+			return err
+		}},
+		{"SessionListAll", clinic.SessionListAll, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.SessionListAll(ctx, a, uuid.Nil, "")
+			return err
+		}},
+		{"SessionEndAny", clinic.SessionEndAny, false, func(c *clinic.Clinic, a clinic.Actor, x things) error { return c.SessionEndAny(ctx, a, x.message) }},
+	}
 }
 
 func patientActs() []act {
@@ -190,6 +208,11 @@ func machineActs(w *clinictest.World) []act {
 		}},
 		{"ConsentReply", clinic.ConsentReply, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.ConsentReply(ctx, a, "+14155550441", "STOP")
+		}},
+		{"KeysShow", clinic.KeysShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.KeysShow(ctx, a); return err }},
+		{"KeysRotate", clinic.KeysRotate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.KeysRotate(ctx, a, clinic.KeysTurned{}, false)
+			return err
 		}},
 		{"ClinicCreate", clinic.ClinicCreate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.ClinicCreate(ctx, a, clinic.ClinicForm{ID: a.ClinicID, Zone: "UTC"})

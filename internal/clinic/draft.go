@@ -109,6 +109,7 @@ type DraftView struct {
 	ContactWhy       string
 	CanApprove       bool   // the viewer may sign this one
 	CannotApproveWhy string // or why not
+	SignInAgain      bool   // they may, after a fresh sign-in
 	CanEdit          bool
 	CanSchedule      bool // the viewer may say when it goes out
 }
@@ -279,6 +280,7 @@ func (t *tx) viewReview(ctx context.Context, v *DraftView, b *chest, m db.Messag
 	}
 	why := approvable(t.actor, approval{status: m.Status, submitter: r.SubmittedBy, needsDoctor: v.needsDoctor(m.Kind)})
 	v.CanApprove, v.CannotApproveWhy = why == nil, Sentence(why)
+	v.SignInAgain = v.CanApprove && t.fresh() != nil
 	if why == nil {
 		v.CannotApproveWhy = ""
 	}

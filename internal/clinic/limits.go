@@ -15,7 +15,10 @@ const (
 
 	sessionIdle = 15 * time.Minute
 	sessionMost = 12 * time.Hour
-	touchEvery  = time.Minute // how coarse last_seen_at is, to spare a write per request
+	touchEvery  = time.Minute   // how coarse last_seen_at is, to spare a write per request
+	signFresh   = 4 * time.Hour // unless SIGN_FRESH says otherwise
+
+	sessionsPerPage = 50
 
 	viewWindow = sessionIdle // the same look by the same session within it is one act
 	liveWindow = sessionMost // a page that refreshes itself is none

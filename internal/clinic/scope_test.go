@@ -120,7 +120,7 @@ func TestScopeOfDisabledPeople(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	who := person(w.Staff)
-	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who)
+	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who, "")
 	must(t, err)
 	must(t, w.Exec(t, "UPDATE staff SET role = NULL WHERE id = $1", w.Staff.ID))
 	a, err := w.Clinic.SessionFind(ctx, nobody, cookie, who, true)
@@ -131,7 +131,7 @@ func TestScopeOfDisabledPeople(t *testing.T) {
 	_, err = w.Clinic.SessionFind(ctx, nobody, cookie, who, true)
 	wantCode(t, err, "ended", "a disabled person")
 	who.TokenHash[0]++
-	_, _, err = w.Clinic.SessionOpen(ctx, nobody, who)
+	_, _, err = w.Clinic.SessionOpen(ctx, nobody, who, "")
 	wantCode(t, err, "disabled", "signing in when disabled")
 	wantCount(t, w, 1, "the refusal on the trail", "SELECT count(*) FROM audit_events WHERE deed = 'session.open' AND reason = 'disabled' AND actor_id = $1", w.Staff.ID)
 }

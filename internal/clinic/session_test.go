@@ -14,14 +14,14 @@ import (
 
 // person is the identity behind an actor of the World, with an assertion of its own.
 func person(a clinic.Actor) clinic.Identity {
-	return clinic.Identity{Issuer: clinictest.Issuer, Subject: a.Name, Email: a.Email, Name: a.Name, IssuedAt: time.Now().UTC(), TokenHash: sha256.Sum256([]byte(uuid.NewString()))}
+	return clinic.Identity{Method: clinic.ByAssertion, Issuer: clinictest.Issuer, Subject: a.Name, Email: a.Email, Name: a.Name, SignedInAt: time.Now().UTC(), TokenHash: sha256.Sum256([]byte(uuid.NewString()))}
 }
 
 func TestSessionOneForAnAssertion(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	who := person(w.Doctor)
-	cookie, a, err := w.Clinic.SessionOpen(ctx, nobody, who)
+	cookie, a, err := w.Clinic.SessionOpen(ctx, nobody, who, "")
 	must(t, err)
 	if a.ID != w.Doctor.ID || a.Role != clinic.Doctor || a.ClinicName != "Riverside Care" || !a.SignedIn() {
 		t.Errorf("signed in as %+v", a)
@@ -29,7 +29,7 @@ func TestSessionOneForAnAssertion(t *testing.T) {
 	if strings.Contains(strings.Join(w.Strings(t, "SELECT se::text FROM sessions se"), ""), cookie) {
 		t.Error("the cookie itself is stored")
 	}
-	_, _, err = w.Clinic.SessionOpen(ctx, nobody, who)
+	_, _, err = w.Clinic.SessionOpen(ctx, nobody, who, "")
 	wantCode(t, err, "token_used", "the assertion again")
 	wantKind(t, err, clinic.Unauthenticated, "the assertion again")
 	wantCount(t, w, 1, "refusals", "SELECT count(*) FROM audit_events WHERE deed = 'session.open' AND reason = 'token_used'")
@@ -37,7 +37,7 @@ func TestSessionOneForAnAssertion(t *testing.T) {
 	must(t, w.Clinic.SessionEnd(ctx, a, "signed_out"))
 	_, err = w.Clinic.SessionFind(ctx, nobody, cookie, who, true)
 	wantCode(t, err, "ended", "after signing out")
-	_, _, err = w.Clinic.SessionOpen(ctx, nobody, who)
+	_, _, err = w.Clinic.SessionOpen(ctx, nobody, who, "")
 	wantCode(t, err, "token_used", "the assertion after signing out")
 }
 
@@ -46,7 +46,7 @@ func TestSessionClocks(t *testing.T) {
 	w := clinictest.New(t)
 	open := func() (string, clinic.Identity) {
 		who := person(w.Staff)
-		cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who)
+		cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who, "")
 		must(t, err)
 		return cookie, who
 	}
@@ -83,9 +83,9 @@ func TestSessionBelongsToItsPerson(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	who := person(w.Staff)
-	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who)
+	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who, "")
 	must(t, err)
-	for name, id := range map[string]clinic.Identity{"another person": person(w.Doctor), "another issuer": {Issuer: "http://else.test", Subject: who.Subject}} {
+	for name, id := range map[string]clinic.Identity{"another person": person(w.Doctor), "another issuer": {Method: clinic.ByAssertion, Issuer: "http://else.test", Subject: who.Subject}} {
 		_, err := w.Clinic.SessionFind(ctx, nobody, cookie, id, true)
 		wantCode(t, err, "mismatch", name)
 	}
@@ -108,11 +108,11 @@ func TestSessionBelongsToItsPerson(t *testing.T) {
 func TestSessionOfAnUnknownPersonHasNoRole(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
-	who := clinic.Identity{Issuer: clinictest.Issuer, Subject: "casey", Email: "casey@elsewhere.example", Name: "Casey Stranger"}
+	who := clinic.Identity{Method: clinic.ByAssertion, Issuer: clinictest.Issuer, Subject: "casey", Email: "casey@elsewhere.example", Name: "Casey Stranger"}
 	errs := together(4, func(i int) error { // four tabs at the first sign-in
 		id := who
 		id.TokenHash[0] = byte(i + 1)
-		cookie, a, err := w.Clinic.SessionOpen(ctx, nobody, id)
+		cookie, a, err := w.Clinic.SessionOpen(ctx, nobody, id, "")
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,8 @@ func (t *tx) examine(ctx context.Context, b *chest, m db.MessageLockRow) (examin
 
 // ReviewApprove countersigns: it runs the checks on the exact text again, seals text, recipient, channel, checks and
 // acknowledgements under one signature, and writes the delivery that promises the notice, all in one transaction.
-// text, if not nil, replaces the draft first. Conflict names who was faster; Invalid says what still needs an answer.
+// text, if not nil, replaces the draft first. Conflict names who was faster; Invalid says what still needs an answer;
+// Forbidden with SignInAgain asks for a fresh sign-in.
 func (c *Clinic) ReviewApprove(ctx context.Context, a Actor, id uuid.UUID, version int, text *string) error {
 	return c.do(ctx, a, ReviewApprove, Subject{Kind: "message", ID: id}, func(t *tx) error {
 		m, b, err := t.lockMessage(ctx, id)
@@ -57,6 +58,9 @@ func (c *Clinic) ReviewApprove(ctx context.Context, a Actor, id uuid.UUID, versi
 		}
 		rule := approval{status: m.Status, submitter: r.SubmittedBy, needsDoctor: m.Kind == "clinical"}
 		if err := approvable(a, rule); err != nil {
+			return err
+		}
+		if err := t.fresh(); err != nil {
 			return err
 		}
 		if text != nil {

@@ -71,7 +71,7 @@ func (c *Clinic) StaffPut(ctx context.Context, a Actor, f StaffForm) (Actor, err
 		if err != nil || !changed {
 			return err
 		}
-		return t.SessionsEndOf(ctx, db.SessionsEndOfParams{At: &t.at, Reason: ptr("role"), StaffID: id, ClinicID: f.ClinicID})
+		return t.endSessions(ctx, id, "role", uuid.Nil)
 	})
 	return out, err
 }
@@ -127,7 +127,7 @@ func (c *Clinic) StaffDisable(ctx context.Context, a Actor, id uuid.UUID) error 
 			t.silent = true
 			return err
 		}
-		return t.SessionsEndOf(ctx, db.SessionsEndOfParams{At: &t.at, Reason: ptr("disabled"), StaffID: id, ClinicID: t.clinicID()})
+		return t.endSessions(ctx, id, "disabled", uuid.Nil)
 	})
 }
 

@@ -1,6 +1,7 @@
 package clinic_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -14,7 +15,7 @@ func TestStaffDisableEndsSessionsAtOnce(t *testing.T) {
 	w := clinictest.New(t)
 	n := w.Neighbour(t)
 	who := person(w.Staff)
-	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who)
+	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who, "")
 	must(t, err)
 	wantKind(t, w.Clinic.StaffDisable(ctx, n.Operator, w.Staff.ID), clinic.NotFound, "by the operator of another clinic")
 	_, err = w.Clinic.SessionFind(ctx, nobody, cookie, who, true)
@@ -23,6 +24,10 @@ func TestStaffDisableEndsSessionsAtOnce(t *testing.T) {
 	must(t, w.Clinic.StaffDisable(ctx, w.Operator, w.Staff.ID)) // twice is once
 	_, err = w.Clinic.SessionFind(ctx, nobody, cookie, who, true)
 	wantCode(t, err, "ended", "the session of who was switched off")
+	wantCount(t, w, 1, "the session's own end", "SELECT count(*) FROM sessions WHERE staff_id = $1 AND end_reason = 'disabled'", w.Staff.ID)
+	if ended := w.Strings(t, "SELECT 'session-' || id FROM sessions WHERE staff_id = $1", w.Staff.ID)[0]; !slices.Contains(w.Names(), ended) {
+		t.Error("its open pages are not told")
+	}
 	wantCount(t, w, 1, "events", "SELECT count(*) FROM audit_events WHERE deed = 'staff.disable' AND outcome = 'done' AND subject_id = $1", w.Staff.ID)
 	people, err := w.Clinic.StaffList(ctx, w.Operator)
 	must(t, err)

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -61,18 +60,6 @@ func (c *Config) checkDatabase(name string, address Secret) Complaints {
 	return nil
 }
 
-// checkKeyset looks at the shape only; opening it is seal's work.
-func (c *Config) checkKeyset() Complaints {
-	if c.Keyset == "" {
-		return Complaints{"KEYSET (or KEYSET_FILE) must hold the keyset that seals patient data."}
-	}
-	raw, err := base64.StdEncoding.DecodeString(c.Keyset.Reveal())
-	if err != nil || !json.Valid(raw) {
-		return Complaints{"KEYSET must be a keyset as base64, as made by `countersign keys new`."}
-	}
-	return nil
-}
-
 // checkWeb looks at the public address and at how people sign in.
 func (c *Config) checkWeb() (bad Complaints) {
 	if c.Port < 1 || c.Port > 65535 {
@@ -82,17 +69,7 @@ func (c *Config) checkWeb() (bad Complaints) {
 		bad = append(bad, "WORKER_PORT must be between 1 and 65535.")
 	}
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
-	if c.Access.Audience == "" {
-		bad = append(bad, "ACCESS_AUD must hold the audience tag of the Access application; without it anyone's token would do.")
-	}
-	if c.Access.Issuer == "" {
-		return append(bad, "ACCESS_ISSUER must be the address of the Access team, such as https://riverside.cloudflareaccess.com.")
-	}
-	issuer := c.checkOrigin("ACCESS_ISSUER", c.Access.Issuer)
-	if len(issuer) == 0 && c.Env.Guarded() && !strings.HasSuffix(c.Access.Issuer, ".cloudflareaccess.com") {
-		issuer = Complaints{fmt.Sprintf("ACCESS_ISSUER must end in .cloudflareaccess.com in %s.", c.Env)}
-	}
-	return append(bad, issuer...)
+	return append(bad, c.checkSignIn()...)
 }
 
 // checkOrigin wants a scheme and a host and nothing more; in a guarded stage,

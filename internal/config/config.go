@@ -41,11 +41,14 @@ type Config struct {
 	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"`               // as the owner; default DatabaseURL
 	DatabaseMaxConns   int    `env:"DATABASE_MAX_CONNS" envDefault:"16"` // the most connections of one process
 	RedisURL           Secret `env:"REDIS_URL"`
-	Keyset             Secret `env:"KEYSET"`   // for seal.OpenKeyring
-	BlobURL            string `env:"BLOB_URL"` // the place outside the database; empty: no restore fence
+	Keyset             Secret `env:"KEYSET"`     // for seal.OpenKeyring; encrypted if KeysetKMS is set
+	KeysetKMS          string `env:"KEYSET_KMS"` // the key service that decrypts Keyset, as an address; empty: none
+	BlobURL            string `env:"BLOB_URL"`   // the place outside the database; empty: no restore fence
 
-	Access         Access         `envPrefix:"ACCESS_"`
-	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"` // whose forwarding and Access headers are believed
+	Access         Access         `envPrefix:"ACCESS_"` // people sign in through one of the two
+	OIDC           OIDC           `envPrefix:"OIDC_"`
+	SignFresh      time.Duration  `env:"SIGN_FRESH" envDefault:"4h"` // who signs must have signed in within it
+	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"`            // whose forwarding and Access headers are believed
 
 	SendGrid SendGrid `envPrefix:"SENDGRID_"`
 	Mail     Mail     `envPrefix:"MAIL_"`
@@ -65,6 +68,21 @@ type Config struct {
 type Access struct {
 	Issuer   string `env:"ISSUER"` // exactly the iss claim
 	Audience string `env:"AUD"`    // must be in the aud claim
+}
+
+// OIDC is the client of an OpenID provider that people sign in through.
+type OIDC struct {
+	Issuer       string `env:"ISSUER"` // exactly the iss claim
+	ClientID     string `env:"CLIENT_ID"`
+	ClientSecret Secret `env:"CLIENT_SECRET"`
+}
+
+// Issuer is who vouches for the people who sign in, whichever way.
+func (c *Config) Issuer() string {
+	if c.OIDC.Issuer != "" {
+		return c.OIDC.Issuer
+	}
+	return c.Access.Issuer
 }
 
 // SendGrid is the account that e-mail goes out of.

@@ -382,6 +382,9 @@ type Session struct {
 	LastSeenAt    time.Time
 	EndedAt       *time.Time
 	EndReason     *string
+	Method        string
+	Ip            string
+	Agent         string
 }
 
 type Staff struct {

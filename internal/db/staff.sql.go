@@ -118,7 +118,7 @@ func (q *Queries) DoctorsOfClinic(ctx context.Context, clinicID uuid.UUID) ([]Do
 }
 
 const sessionByToken = `-- name: SessionByToken :one
-SELECT se.id, se.clinic_id, se.staff_id, se.token_hash, se.assertion_hash, se.signed_in_at, se.created_at, se.last_seen_at, se.ended_at, se.end_reason, s.issuer, s.subject, s.name, s.email, coalesce(s.role, '') AS role, s.disabled_at, c.name AS clinic_name
+SELECT se.id, se.clinic_id, se.staff_id, se.token_hash, se.assertion_hash, se.signed_in_at, se.created_at, se.last_seen_at, se.ended_at, se.end_reason, se.method, se.ip, se.agent, s.issuer, s.subject, s.name, s.email, coalesce(s.role, '') AS role, s.disabled_at, c.name AS clinic_name
 FROM sessions se
 JOIN staff s ON s.id = se.staff_id AND s.clinic_id = se.clinic_id
 JOIN clinics c ON c.id = se.clinic_id
@@ -136,6 +136,9 @@ type SessionByTokenRow struct {
 	LastSeenAt    time.Time
 	EndedAt       *time.Time
 	EndReason     *string
+	Method        string
+	Ip            string
+	Agent         string
 	Issuer        string
 	Subject       string
 	Name          string
@@ -159,6 +162,9 @@ func (q *Queries) SessionByToken(ctx context.Context, tokenHash []byte) (Session
 		&i.LastSeenAt,
 		&i.EndedAt,
 		&i.EndReason,
+		&i.Method,
+		&i.Ip,
+		&i.Agent,
 		&i.Issuer,
 		&i.Subject,
 		&i.Name,
@@ -171,8 +177,8 @@ func (q *Queries) SessionByToken(ctx context.Context, tokenHash []byte) (Session
 }
 
 const sessionCreate = `-- name: SessionCreate :exec
-INSERT INTO sessions (id, clinic_id, staff_id, token_hash, assertion_hash, signed_in_at, created_at, last_seen_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+INSERT INTO sessions (id, clinic_id, staff_id, token_hash, assertion_hash, signed_in_at, created_at, last_seen_at, method, ip, agent)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
 `
 
 type SessionCreateParams struct {
@@ -183,6 +189,9 @@ type SessionCreateParams struct {
 	AssertionHash []byte
 	SignedInAt    time.Time
 	CreatedAt     time.Time
+	Method        string
+	Ip            string
+	Agent         string
 }
 
 func (q *Queries) SessionCreate(ctx context.Context, arg SessionCreateParams) error {
@@ -194,6 +203,9 @@ func (q *Queries) SessionCreate(ctx context.Context, arg SessionCreateParams) er
 		arg.AssertionHash,
 		arg.SignedInAt,
 		arg.CreatedAt,
+		arg.Method,
+		arg.Ip,
+		arg.Agent,
 	)
 	return err
 }
@@ -219,6 +231,74 @@ func (q *Queries) SessionEnd(ctx context.Context, arg SessionEndParams) error {
 	return err
 }
 
+const sessionEndedSince = `-- name: SessionEndedSince :one
+SELECT EXISTS (SELECT 1 FROM sessions WHERE clinic_id = $1 AND staff_id = $2 AND created_at > $3
+    AND (ended_at > $4 AND end_reason <> 'replaced'
+        OR ended_at IS NULL AND last_seen_at < $5 AND last_seen_at > $6))
+`
+
+type SessionEndedSinceParams struct {
+	ClinicID     uuid.UUID
+	StaffID      uuid.UUID
+	MadeSince    time.Time
+	SeenAt       *time.Time
+	IdleSince    time.Time
+	SeenLessIdle time.Time
+}
+
+// Whether one of a person's sessions has come to its end since the provider saw them: by an act, or by lying idle.
+func (q *Queries) SessionEndedSince(ctx context.Context, arg SessionEndedSinceParams) (bool, error) {
+	row := q.db.QueryRow(ctx, sessionEndedSince,
+		arg.ClinicID,
+		arg.StaffID,
+		arg.MadeSince,
+		arg.SeenAt,
+		arg.IdleSince,
+		arg.SeenLessIdle,
+	)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
+const sessionLock = `-- name: SessionLock :one
+SELECT staff_id, ended_at FROM sessions WHERE id = $1 AND clinic_id = $2 FOR UPDATE
+`
+
+type SessionLockParams struct {
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+}
+
+type SessionLockRow struct {
+	StaffID uuid.UUID
+	EndedAt *time.Time
+}
+
+func (q *Queries) SessionLock(ctx context.Context, arg SessionLockParams) (SessionLockRow, error) {
+	row := q.db.QueryRow(ctx, sessionLock, arg.ID, arg.ClinicID)
+	var i SessionLockRow
+	err := row.Scan(&i.StaffID, &i.EndedAt)
+	return i, err
+}
+
+const sessionReplace = `-- name: SessionReplace :one
+UPDATE sessions SET ended_at = $1, end_reason = 'replaced' WHERE token_hash = $2 AND ended_at IS NULL RETURNING id
+`
+
+type SessionReplaceParams struct {
+	At        *time.Time
+	TokenHash []byte
+}
+
+// The session of a cookie that a browser brings to a new sign-in.
+func (q *Queries) SessionReplace(ctx context.Context, arg SessionReplaceParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, sessionReplace, arg.At, arg.TokenHash)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const sessionTouch = `-- name: SessionTouch :exec
 UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND clinic_id = $3 AND ended_at IS NULL
 `
@@ -234,8 +314,9 @@ func (q *Queries) SessionTouch(ctx context.Context, arg SessionTouchParams) erro
 	return err
 }
 
-const sessionsEndOf = `-- name: SessionsEndOf :exec
-UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE staff_id = $3 AND clinic_id = $4 AND ended_at IS NULL
+const sessionsEndOf = `-- name: SessionsEndOf :many
+UPDATE sessions SET ended_at = $1, end_reason = $2
+WHERE staff_id = $3 AND clinic_id = $4 AND ended_at IS NULL AND id <> $5 RETURNING id
 `
 
 type SessionsEndOfParams struct {
@@ -243,16 +324,101 @@ type SessionsEndOfParams struct {
 	Reason   *string
 	StaffID  uuid.UUID
 	ClinicID uuid.UUID
+	But      uuid.UUID
 }
 
-func (q *Queries) SessionsEndOf(ctx context.Context, arg SessionsEndOfParams) error {
-	_, err := q.db.Exec(ctx, sessionsEndOf,
+func (q *Queries) SessionsEndOf(ctx context.Context, arg SessionsEndOfParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, sessionsEndOf,
 		arg.At,
 		arg.Reason,
 		arg.StaffID,
 		arg.ClinicID,
+		arg.But,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sessionsOpen = `-- name: SessionsOpen :many
+SELECT se.id, se.staff_id, s.name, coalesce(s.role, '') AS role, se.ip, se.agent, se.created_at, se.last_seen_at
+FROM sessions se JOIN staff s ON s.id = se.staff_id AND s.clinic_id = se.clinic_id
+WHERE se.clinic_id = $1 AND se.ended_at IS NULL AND se.created_at >= $2 AND se.last_seen_at >= $3
+    AND ($4::uuid IS NULL OR se.staff_id = $4)
+    AND (se.created_at, se.id) < ($5::timestamptz, $6::uuid)
+ORDER BY se.created_at DESC, se.id DESC LIMIT $7
+`
+
+type SessionsOpenParams struct {
+	ClinicID  uuid.UUID
+	MadeSince time.Time
+	IdleSince time.Time
+	StaffID   *uuid.UUID
+	Before    time.Time
+	BeforeID  uuid.UUID
+	Most      int32
+}
+
+type SessionsOpenRow struct {
+	ID         uuid.UUID
+	StaffID    uuid.UUID
+	Name       string
+	Role       string
+	Ip         string
+	Agent      string
+	CreatedAt  time.Time
+	LastSeenAt time.Time
+}
+
+// Open sessions, newest first, after the one that @before and @before_id name; of one person if @staff_id is given.
+func (q *Queries) SessionsOpen(ctx context.Context, arg SessionsOpenParams) ([]SessionsOpenRow, error) {
+	rows, err := q.db.Query(ctx, sessionsOpen,
+		arg.ClinicID,
+		arg.MadeSince,
+		arg.IdleSince,
+		arg.StaffID,
+		arg.Before,
+		arg.BeforeID,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SessionsOpenRow{}
+	for rows.Next() {
+		var i SessionsOpenRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.StaffID,
+			&i.Name,
+			&i.Role,
+			&i.Ip,
+			&i.Agent,
+			&i.CreatedAt,
+			&i.LastSeenAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const staffByIdentity = `-- name: StaffByIdentity :one

@@ -1,5 +1,6 @@
 // Package identity says who is calling: it verifies the tokens of Cloudflare
-// Access and finds the address a request really came from.
+// Access, sends people to an OpenID provider and judges what they bring back,
+// and finds the address a request really came from.
 //
 // It knows tokens, keys, headers and proxies. It does not know people's roles,
 // sessions or the database: a verified Person may still be nobody here.
@@ -42,9 +43,14 @@ const (
 // are; e-mail and name are attributes that may change, and may be empty.
 type Person struct {
 	Issuer, Subject, Email, Name string
-	IssuedAt                     time.Time // when they last signed in
-	// TokenHash is the SHA-256 of the signed part of the token. A token whose
-	// signature is spelt another way is still the same token.
+	// SignedInAt is when the issuer last saw them: auth_time of OIDC, the time
+	// of issue of an Access assertion.
+	SignedInAt time.Time
+	// Anew says that the issuer was asked to see them again for this sign-in,
+	// and did.
+	Anew bool
+	// TokenHash is the same for all spellings of one token, and for all tokens
+	// of one OIDC sign-in: what it marks opens one session.
 	TokenHash [32]byte
 }
 
@@ -56,17 +62,30 @@ type Access struct {
 	keys             *keys
 }
 
-// Option changes how an Access works.
-type Option func(*Access)
+// Option changes how an Access or an OIDC works.
+type Option func(*settings)
+
+type settings struct {
+	now    func() time.Time
+	client *http.Client
+}
+
+func newSettings(options []Option) settings {
+	s := settings{now: time.Now, client: newClient(nil)}
+	for _, option := range options {
+		option(&s)
+	}
+	return s
+}
 
 // WithClock replaces the clock that tokens and keys are judged by.
 func WithClock(now func() time.Time) Option {
-	return func(a *Access) { a.now, a.keys.now = now, now }
+	return func(s *settings) { s.now = now }
 }
 
-// WithTransport replaces what the keys are fetched through.
+// WithTransport replaces what the issuer is asked through.
 func WithTransport(transport http.RoundTripper) Option {
-	return func(a *Access) { a.keys.client.Transport = transport }
+	return func(s *settings) { s.client = newClient(transport) }
 }
 
 // NewAccess makes a verifier for an issuer, such as
@@ -81,11 +100,9 @@ func NewAccess(issuer, audience string, options ...Option) (*Access, error) {
 	if strings.TrimSpace(audience) == "" {
 		return nil, errors.New("identity: the audience must not be empty")
 	}
-	a := &Access{issuer: issuer, audience: audience, now: time.Now, keys: newKeys(issuer + "/cdn-cgi/access/certs")}
-	for _, option := range options {
-		option(a)
-	}
-	return a, nil
+	s := newSettings(options)
+	certs := func(context.Context) (string, error) { return issuer + "/cdn-cgi/access/certs", nil }
+	return &Access{issuer: issuer, audience: audience, now: s.now, keys: newKeys(s, certs)}, nil
 }
 
 // FromRequest finds the token of a request: the one assertion header where the
@@ -149,7 +166,7 @@ func (a *Access) Verify(ctx context.Context, token string) (Person, error) {
 	}
 	return Person{
 		Issuer: said.Issuer, Subject: said.Subject, Email: said.Email, Name: name,
-		IssuedAt: said.IssuedAt.Time(), TokenHash: sha256.Sum256([]byte(signed)),
+		SignedInAt: said.IssuedAt.Time(), TokenHash: sha256.Sum256([]byte(signed)),
 	}, nil
 }
 

@@ -19,11 +19,11 @@ func TestVerifySaysWhoItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Person{Issuer: team.URL, Subject: "amara-osei", Email: "amara.osei@riverside.example", Name: "Dr Amara Osei",
-		IssuedAt: team.now(), TokenHash: person.TokenHash}
-	if !person.IssuedAt.Equal(want.IssuedAt) {
-		t.Errorf("issued at %v, want %v", person.IssuedAt, want.IssuedAt)
+		SignedInAt: team.now(), TokenHash: person.TokenHash}
+	if !person.SignedInAt.Equal(want.SignedInAt) {
+		t.Errorf("issued at %v, want %v", person.SignedInAt, want.SignedInAt)
 	}
-	if person.IssuedAt = want.IssuedAt; person != want {
+	if person.SignedInAt = want.SignedInAt; person != want {
 		t.Errorf("person is %+v, want %+v", person, want)
 	}
 	delete(good.claims, "name")

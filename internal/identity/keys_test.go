@@ -134,7 +134,7 @@ func TestNoKeysLetNobodyIn(t *testing.T) {
 		"a redirect":        func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
 		"not JSON":          write([]byte("<html>")),
 		"no keys":           write(keySet()),
-		"over 1 MiB":        write(append(keySet("key-0"), bytes.Repeat([]byte(" "), maxCerts)...)),
+		"over 1 MiB":        write(append(keySet("key-0"), bytes.Repeat([]byte(" "), maxAnswer)...)),
 		"a hung connection": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"an encryption key": write(bytes.ReplaceAll(keySet("key-0"), []byte(`"sig"`), []byte(`"enc"`))),
 		"another algorithm": write(bytes.ReplaceAll(keySet("key-0"), []byte(`"RS256"`), []byte(`"PS256"`))),

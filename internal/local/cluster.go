@@ -32,6 +32,9 @@ func (s *Server) Kill(signal syscall.Signal) {
 	s.runner.forget(s.process)
 }
 
+// Data is the folder in which the server keeps what it was given.
+func (s *Server) Data() string { return s.data }
+
 // Forget takes away what a killed server had kept.
 func (s *Server) Forget() error {
 	entries, err := os.ReadDir(s.data)

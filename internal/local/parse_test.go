@@ -137,3 +137,17 @@ func TestConsoleLines(t *testing.T) {
 		t.Errorf("%d bytes of an endless line shown, want it broken at %d", got, longestLine)
 	}
 }
+
+// One way to sign in: Access unless told otherwise, and a service that the person brought decides.
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[string]string{"": "access", "SIGN_IN=access": "access", "SIGN_IN=oidc": "oidc",
+		"OIDC_ISSUER=https://id.example": "oidc", "ACCESS_ISSUER=https://x.cloudflareaccess.com": "access"} {
+		if got, err := signIn(NewEnvironment([]string{environ})); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", environ, got, err, want)
+		}
+	}
+	if _, err := signIn(NewEnvironment([]string{"SIGN_IN=saml"})); err == nil || !strings.Contains(err.Error(), "SIGN_IN") {
+		t.Errorf("another way: %v", err)
+	}
+}

@@ -139,11 +139,28 @@ func (s *run) startSandbox(ctx context.Context) error {
 	if err := p.await(ctx, time.Minute, answers("http://127.0.0.1:"+s.sandboxPort+"/healthz", nil)); err != nil {
 		return err
 	}
-	return answers("http://127.0.0.1:"+s.sandboxPort+"/settings.env", func(body io.Reader) error {
+	way, err := signIn(s.env)
+	if err != nil {
+		return err
+	}
+	return answers("http://127.0.0.1:"+s.sandboxPort+"/settings.env?sign-in="+way, func(body io.Reader) error {
 		settings, err := ParseSettings(body)
 		s.env.FillProvider(settings)
 		return err
 	})(ctx)
+}
+
+// signIn is which of its two sign-in services the sandbox is to play for the product. People sign in one way only, so a
+// service that the person brought decides.
+func signIn(env *Environment) (string, error) {
+	way := env.Get("SIGN_IN")
+	switch {
+	case way != "" && way != "access" && way != "oidc":
+		return "", fmt.Errorf("SIGN_IN is access (unless set) or oidc, not %q", way)
+	case way == "oidc" || env.Has("OIDC_ISSUER"):
+		return "oidc", nil
+	}
+	return "access", nil
 }
 
 // makeSecrets makes the secrets of this machine once. They stay with the data, which cannot be read without them.
@@ -183,7 +200,7 @@ func (s *run) personsDatabase() string {
 
 func (s *run) makeKeyset(ctx context.Context, path string) error {
 	var said strings.Builder
-	spec := s.spec("keys", []string{filepath.Join(s.root, "bin", "countersign"), "keys", "new"}, 0)
+	spec := s.spec("keys", []string{filepath.Join(s.root, "bin", "countersign"), "keys", "new", "--local"}, 0)
 	spec.Errors, spec.Output = spec.Output, &said
 	if err := s.runner.MustFinish(ctx, spec); err != nil {
 		return err

@@ -14,7 +14,7 @@ var people = [][3]string{
 	{"Dr Jonas Lindqvist", "doctor", "reviews, answers findings, signs"},
 	{"Helen Marsh", "reviewer", "signs administrative messages, returns any with a note"},
 	{"Victor Sandoval", "auditor", "nothing to see yet: the ledger comes later"},
-	{"Ruth Ebbing", "admin", "the queue board"},
+	{"Ruth Ebbing", "admin", "sees who is signed in, and the queue board"},
 	{"Kenji Watts", "ops", "the queue board"},
 }
 
@@ -27,8 +27,8 @@ func (s *run) summary() string {
 		{"Sandbox inbox", s.sandbox + "/"},
 		{"Queue board", app + "/ops/queues"},
 	}
-	local := !s.env.Has("ACCESS_ISSUER")
-	if local {
+	local := !s.env.Has("ACCESS_ISSUER") && !s.env.Has("OIDC_ISSUER")
+	if local && s.env.Get("OIDC_ISSUER") == "" {
 		rows = append(rows, [2]string{"Sign-in page", s.sandbox + "/sign-in"})
 	}
 	text.WriteString("\n")

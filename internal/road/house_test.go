@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -55,6 +56,11 @@ func open(t testing.TB, options ...option) *house {
 	}
 	for _, o := range options {
 		o(h.env)
+	}
+	if h.env["SIGN_IN"] == "oidc" { // as make run has it
+		delete(h.env, "ACCESS_ISSUER")
+		delete(h.env, "ACCESS_AUD")
+		maps.Copy(h.env, h.sandbox.SettingsOIDC())
 	}
 	h.config, err = config.Load(func(name string) string { return h.env[name] })
 	must(t, err)

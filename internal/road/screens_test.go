@@ -26,7 +26,8 @@ func TestScreens(t *testing.T) {
 	staff.signIn(h, "tom-reyes")
 	for name, path := range map[string]string{"patient-new": "/patients/new", "patient-edit": "/patients/" + rosa.String() + "/edit",
 		"brief-edit": "/briefs/" + draft.String() + "/edit", "draft-blocked": "/drafts/" + draft.String(), "diff": "/drafts/" + draft.String() + "/diff?from=1&to=2",
-		"message-early": "/messages/" + draft.String(), "review-as-staff": "/reviews/" + message.String(), "reviews": "/reviews", "styleguide": "/styleguide"} {
+		"message-early": "/messages/" + draft.String(), "review-as-staff": "/reviews/" + message.String(), "reviews": "/reviews", "styleguide": "/styleguide",
+		"sign-in-stale": "/sign-in?reason=stale&next=%2Freviews", "sign-in-ended": "/sign-in?reason=ended"} {
 		staff.visit(h.web + path)
 		staff.page(name)
 	}

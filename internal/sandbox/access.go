@@ -37,7 +37,7 @@ func (p person) Does() string {
 		"doctor":   "reviews, answers findings, signs",
 		"reviewer": "signs administrative messages, returns any with a note",
 		"auditor":  "nothing to see yet: the ledger comes later",
-		"admin":    "the queue board",
+		"admin":    "sees who is signed in, and the queue board",
 		"ops":      "the queue board",
 	}[p.Role]
 }

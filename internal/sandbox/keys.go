@@ -32,6 +32,8 @@ type keys struct {
 	TwilioToken   string `json:"twilio_token"`
 	OpenAIKey     string `json:"openai_key"`
 	SentryKey     string `json:"sentry_key"`
+	OIDCClient    string `json:"oidc_client"`
+	OIDCSecret    string `json:"oidc_secret"`
 	access        *rsa.PrivateKey
 	accessKeyID   string
 	webhookSigner *ecdsa.PrivateKey
@@ -49,6 +51,12 @@ func openKeys(dir string) (*keys, error) {
 	k := &keys{}
 	if err := json.Unmarshal(raw, k); err != nil {
 		return nil, fmt.Errorf("sandbox: keys.json: %w", err)
+	}
+	if k.OIDCSecret == "" { // the file is older than the OpenID provider
+		k.OIDCClient, k.OIDCSecret = "countersign", randomText(32)
+		if err := k.keep(path); err != nil {
+			return nil, fmt.Errorf("sandbox: keys: %w", err)
+		}
 	}
 	access, err := x509.ParsePKCS8PrivateKey(k.AccessKey)
 	if err != nil {
@@ -94,12 +102,20 @@ func makeKeys(path string) ([]byte, error) {
 		AccessAud: randomHex(32), AccessKey: accessDER, AccessCert: cert,
 		SendGridKey: "SG." + randomText(16) + "." + randomText(32), WebhookKey: webhookDER,
 		TwilioSID: "AC" + randomHex(16), TwilioToken: randomHex(16),
-		OpenAIKey: "sk-" + randomText(36), SentryKey: randomHex(16),
+		OpenAIKey: "sk-" + randomText(36), SentryKey: randomHex(16), OIDCClient: "countersign", OIDCSecret: randomText(32),
 	}, "", "  ")
 	if err != nil {
 		return nil, err
 	}
 	return raw, writeWhole(path, raw)
+}
+
+func (k *keys) keep(path string) error {
+	raw, err := json.MarshalIndent(k, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeWhole(path, raw)
 }
 
 // writeWhole leaves either the whole file or none, however the process ends.
@@ -135,8 +151,8 @@ func (k *keys) accessCertPEM() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: k.AccessCert}))
 }
 
-func (k *keys) accessPublicPEM() []byte {
-	der, err := x509.MarshalPKIXPublicKey(&k.access.PublicKey)
+func publicPEM(key *rsa.PrivateKey) []byte {
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
 		return nil // cannot happen: it is an RSA key
 	}

@@ -27,16 +27,17 @@ func MintHeader(name string, value any) MintOption {
 }
 
 // MintAlgorithm signs with another algorithm: "none" leaves the signature out; "HS256", "HS384" and "HS512" use the
-// PEM of the public key as their secret, as an attacker would; RSA ones use the account's key.
+// PEM of the public key as their secret, as an attacker would; RSA ones use the usual key.
 func MintAlgorithm(algorithm string) MintOption {
 	return func(m *minting) { m.algorithm = algorithm }
 }
 
-// MintStranger signs with a fresh key that the certs address does not show; the kid stays the account's.
+// MintStranger signs with a fresh key that is not published; the kid stays the usual one.
 func MintStranger() MintOption {
+	key, err := rsa.GenerateKey(rand.Reader, 2048) // now, and not while somebody waits for an answer
 	return func(m *minting) {
-		if key, err := rsa.GenerateKey(rand.Reader, 2048); err == nil {
-			m.key = key
+		if m.key = key; err != nil {
+			m.key = nil
 		}
 	}
 }
@@ -51,12 +52,17 @@ func (s *Sandbox) Mint(claims map[string]any, options ...MintOption) (string, er
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(accessSession).Unix(),
 	}
 	maps.Copy(all, claims)
-	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
-	payload, err := json.Marshal(all)
+	return mint(all, s.keys.access, s.keys.accessKeyID, options)
+}
+
+// mint signs claims; those that are nil are left out.
+func mint(claims map[string]any, key *rsa.PrivateKey, id string, options []MintOption) (string, error) {
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("sandbox: mint: %w", err)
 	}
-	m := minting{algorithm: string(jose.RS256), key: s.keys.access, header: map[string]any{"kid": s.keys.accessKeyID, "typ": "JWT"}}
+	m := minting{algorithm: string(jose.RS256), key: key, header: map[string]any{"kid": id, "typ": "JWT"}}
 	for _, option := range options {
 		option(&m)
 	}
@@ -64,7 +70,7 @@ func (s *Sandbox) Mint(claims map[string]any, options ...MintOption) (string, er
 	case "none":
 		return m.unsigned(payload)
 	case "HS256", "HS384", "HS512":
-		m.key = s.keys.accessPublicPEM()
+		m.key = publicPEM(key)
 	}
 	return m.sign(payload)
 }

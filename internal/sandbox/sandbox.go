@@ -1,5 +1,5 @@
-// Package sandbox plays the outside world on one local port: SendGrid, Twilio, OpenAI, Cloudflare Access and Sentry,
-// each from its provider's own documentation, and an inbox where a person sees what the demo patients received.
+// Package sandbox plays the outside world on one local port: SendGrid, Twilio, OpenAI, Cloudflare Access, an OpenID
+// provider and Sentry, each from its provider's own documentation or the specification, and an inbox where a person sees what the demo patients received.
 //
 // It knows the providers' wire formats, keeps its keys and its log of accepted requests in a data folder, calls the
 // app back with properly signed webhooks, and can be told to misbehave (see the table in faults.go).
@@ -42,6 +42,7 @@ type Sandbox struct {
 	faults    *faultBoard
 	calls     *caller
 	envelopes *envelopeStore
+	provider  *provider
 	activity  activityMeter
 	pages     *pages
 	handler   http.Handler
@@ -76,7 +77,7 @@ func Open(opt Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		opt: opt, keys: k, journal: j, pages: p,
-		faults: newFaultBoard(), calls: newCaller(opt.Log), envelopes: &envelopeStore{},
+		faults: newFaultBoard(), calls: newCaller(opt.Log), envelopes: &envelopeStore{}, provider: newProvider(),
 	}
 	s.handler = s.routes()
 	return s, nil
@@ -111,14 +112,26 @@ func (s *Sandbox) Close(ctx context.Context) error {
 	return errors.Join(s.calls.close(ctx), s.journal.close())
 }
 
-// Settings are the environment lines an app needs to use this sandbox; GET /settings.env answers the same.
-// No value holds a space or a quote, so a line NAME=value can be read by any tool.
+// Settings are the environment lines an app needs to use this sandbox, signing people in through Access; GET
+// /settings.env answers the same. No value holds a space or a quote, so a line NAME=value can be read by any tool.
 func (s *Sandbox) Settings() map[string]string {
+	all := s.providerSettings()
+	all["ACCESS_ISSUER"], all["ACCESS_AUD"] = s.opt.PublicURL, s.keys.AccessAud
+	return all
+}
+
+// SettingsOIDC are Settings for an app that signs people in through the OpenID provider; GET /settings.env?sign-in=oidc
+// answers the same.
+func (s *Sandbox) SettingsOIDC() map[string]string {
+	all := s.providerSettings()
+	all["OIDC_ISSUER"], all["OIDC_CLIENT_ID"], all["OIDC_CLIENT_SECRET"] = s.opt.PublicURL, s.keys.OIDCClient, s.keys.OIDCSecret
+	return all
+}
+
+func (s *Sandbox) providerSettings() map[string]string {
 	own := s.opt.PublicURL
 	scheme, host, _ := strings.Cut(own, "://")
 	return map[string]string{
-		"ACCESS_ISSUER":        own,
-		"ACCESS_AUD":           s.keys.AccessAud,
 		"SENDGRID_BASE_URL":    own,
 		"SENDGRID_API_KEY":     s.keys.SendGridKey,
 		"SENDGRID_WEBHOOK_KEY": s.keys.webhookPublic(),
@@ -151,6 +164,13 @@ func (s *Sandbox) routes() http.Handler {
 	mux.HandleFunc("GET /cdn-cgi/access/logout", s.atLocalhost(s.signOut))
 	mux.HandleFunc("GET /cdn-cgi/access/certs", s.accessCerts)
 
+	mux.HandleFunc("GET /.well-known/openid-configuration", s.discovery)
+	mux.HandleFunc("GET /oidc/authorize", s.atLocalhost(s.authorize))
+	mux.HandleFunc("GET /oidc/authorize/{sub}", s.atLocalhost(s.authorizeAs))
+	mux.HandleFunc("POST /oidc/token", s.token)
+	mux.HandleFunc("GET /oidc/keys", s.oidcKeys)
+	mux.HandleFunc("GET /oidc/end-session", s.atLocalhost(s.endSession))
+
 	mux.HandleFunc("POST /api/{project}/envelope/", s.sentryEnvelope)
 	mux.HandleFunc("GET /sentry", s.sentryList)
 
@@ -173,10 +193,13 @@ func (s *Sandbox) routes() http.Handler {
 	return securityHeaders(http.NewCrossOriginProtection().Handler(mux))
 }
 
-func (s *Sandbox) settingsEnv(w http.ResponseWriter, _ *http.Request) {
+func (s *Sandbox) settingsEnv(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	settings := s.Settings()
+	if r.URL.Query().Get("sign-in") == "oidc" {
+		settings = s.SettingsOIDC()
+	}
 	for _, name := range sortedKeys(maps.Keys(settings)) {
 		fmt.Fprintf(w, "%s=%s\n", name, settings[name])
 	}

@@ -1,89 +1,40 @@
 package seal
 
 import (
-	"bytes"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/prf"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// envelope is what a keyset string holds: two Tink keysets in one piece of
-// JSON. Wrap protects the patients' keys and rotates. Index feeds the look-up
-// index and the signatures; a new one would orphan every index value.
-type envelope struct {
-	Wrap  json.RawMessage `json:"wrap"`
-	Index json.RawMessage `json:"index"`
-}
-
 // Keyring is an opened keyset. It never prints and is safe for use by many
 // goroutines.
 type Keyring struct {
-	wrap tink.AEAD
-	root []byte // the parent of every index and signature key
+	wrap    tink.AEAD
+	holds   map[uint32]bool // the wrapping keys by their ids
+	primary uint32
+	root    []byte // the parent of every index and signature key
 }
 
-// NewKeyset makes a keyset with fresh keys, as base64 of JSON. It is the
-// secret that opens everything: it belongs in a secret store, not beside the
-// database.
-func NewKeyset() (string, error) {
-	wrap, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return "", fmt.Errorf("seal: make a wrapping key: %w", err)
-	}
-	index, err := keyset.NewHandle(prf.HKDFSHA256PRFKeyTemplate())
-	if err != nil {
-		return "", fmt.Errorf("seal: make an index key: %w", err)
-	}
-	return writeKeyset(wrap, index)
-}
-
-// RotateKeyset returns the keyset with one more wrapping key, which wraps from
-// now on. Everything that the old keyset wrapped still opens, and the index
-// and the signatures stay as they are.
-func RotateKeyset(old string) (string, error) {
-	wrap, index, err := readKeyset(old)
-	if err != nil {
-		return "", err
-	}
-	manager := keyset.NewManagerFromHandle(wrap)
-	id, err := manager.Add(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return "", fmt.Errorf("seal: add a wrapping key: %w", err)
-	}
-	if err := manager.SetPrimary(id); err != nil {
-		return "", fmt.Errorf("seal: promote the new wrapping key: %w", err)
-	}
-	if wrap, err = manager.Handle(); err != nil {
-		return "", fmt.Errorf("seal: add a wrapping key: %w", err)
-	}
-	return writeKeyset(wrap, index)
-}
-
-// OpenKeyring opens a keyset made by NewKeyset or RotateKeyset. Anything else
-// is ErrKeyset.
+// OpenKeyring opens a keyset as Keyset.Text writes it. Anything else is
+// ErrKeyset.
 func OpenKeyring(text string) (*Keyring, error) {
-	wrapHandle, indexHandle, err := readKeyset(text)
+	set, err := ReadKeyset(text)
 	if err != nil {
 		return nil, err
 	}
-	wrap, err := aead.New(wrapHandle)
+	wrap, err := aead.New(set.wrap)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its wrapping keys are not AEAD keys", ErrKeyset)
 	}
-	index, err := prf.NewPRFSet(indexHandle)
+	index, err := prf.NewPRFSet(set.index)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its index key is not a PRF key", ErrKeyset)
 	}
@@ -91,7 +42,30 @@ func OpenKeyring(text string) (*Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: its index key derives nothing", ErrKeyset)
 	}
-	return &Keyring{wrap: wrap, root: root}, nil
+	ring := &Keyring{wrap: wrap, root: root, holds: map[uint32]bool{}}
+	for _, key := range set.Keys() {
+		ring.holds[key.ID] = true
+		if key.Wraps {
+			ring.primary = key.ID
+		}
+	}
+	return ring, nil
+}
+
+// Primary is the id of the key that wraps now.
+func (r *Keyring) Primary() uint32 { return r.primary }
+
+// Holds reports whether the keyset has the wrapping key of that id.
+func (r *Keyring) Holds(id uint32) bool { return r.holds[id] }
+
+// WrappedBy is the id of the wrapping key that a stored key was wrapped with,
+// or 0 for bytes that are no wrapped key. Tink writes it in front, in the
+// clear: a 1 and the id, big-endian.
+func WrappedBy(wrapped []byte) uint32 {
+	if len(wrapped) < 5 || wrapped[0] != 1 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(wrapped[1:5])
 }
 
 // NewKey makes a patient's key and the wrapped form to store. The wrapped form
@@ -117,7 +91,7 @@ func (r *Keyring) Wrap(patient uuid.UUID, key Key) ([]byte, error) {
 	if patient == uuid.Nil {
 		return nil, errors.New("seal: a key needs a patient id")
 	}
-	wrapped, err := r.wrap.Encrypt(key.raw[:], wrapBound(patient))
+	wrapped, err := r.wrap.Encrypt(key.raw, wrapBound(patient))
 	if err != nil {
 		return nil, fmt.Errorf("seal: wrap a key: %w", err)
 	}
@@ -175,42 +149,4 @@ func sum(key, message []byte) []byte {
 
 func wrapBound(patient uuid.UUID) []byte {
 	return []byte("patient_keys|wrapped|" + patient.String())
-}
-
-func readKeyset(text string) (wrap, index *keyset.Handle, err error) {
-	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: it is not base64", ErrKeyset)
-	}
-	var e envelope
-	if err := json.Unmarshal(raw, &e); err != nil || len(e.Wrap) == 0 || len(e.Index) == 0 {
-		return nil, nil, fmt.Errorf("%w: it does not hold a wrap and an index keyset", ErrKeyset)
-	}
-	if wrap, err = readHandle(e.Wrap); err != nil {
-		return nil, nil, fmt.Errorf("%w: its wrap keyset is broken", ErrKeyset)
-	}
-	if index, err = readHandle(e.Index); err != nil {
-		return nil, nil, fmt.Errorf("%w: its index keyset is broken", ErrKeyset)
-	}
-	return wrap, index, nil
-}
-
-func readHandle(raw []byte) (*keyset.Handle, error) {
-	return insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(raw)))
-}
-
-func writeKeyset(wrap, index *keyset.Handle) (string, error) {
-	var e envelope
-	for into, handle := range map[*json.RawMessage]*keyset.Handle{&e.Wrap: wrap, &e.Index: index} {
-		var out bytes.Buffer
-		if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&out)); err != nil {
-			return "", fmt.Errorf("seal: write a keyset: %w", err)
-		}
-		*into = out.Bytes()
-	}
-	raw, err := json.Marshal(e)
-	if err != nil {
-		return "", fmt.Errorf("seal: write a keyset: %w", err)
-	}
-	return base64.StdEncoding.EncodeToString(raw), nil
 }

@@ -91,4 +91,13 @@ func (r *Keyring) Format(f fmt.State, _ rune) { show(f, keyShown) }
 // LogValue is [key].
 func (r *Keyring) LogValue() slog.Value { return slog.StringValue(keyShown) }
 
+// Format writes [key] for every verb and flag.
+func (k *Keyset) Format(f fmt.State, _ rune) { show(f, keyShown) }
+
+// LogValue is [key].
+func (k *Keyset) LogValue() slog.Value { return slog.StringValue(keyShown) }
+
+// MarshalJSON is "[key]": a keyset is written by Text and by nothing else.
+func (k *Keyset) MarshalJSON() ([]byte, error) { return []byte(`"` + keyShown + `"`), nil }
+
 func show(f fmt.State, shown string) { _, _ = io.WriteString(f, shown) }

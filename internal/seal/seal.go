@@ -19,6 +19,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -67,33 +68,54 @@ func (p Place) bound(version byte) ([]byte, error) {
 	return append(out, p.Row.String()...), nil
 }
 
-// Key seals and opens the fields of one patient. It never prints, and it is
-// safe for use by many goroutines. The zero Key refuses to work.
+// Key seals and opens the fields of one patient: it seals with the newest of
+// the patient's keys and opens with each of them, so that a new one never
+// leaves an old row behind. It never prints, and it is safe for use by many
+// goroutines. The zero Key refuses to work.
 type Key struct {
-	aead cipher.AEAD
-	raw  *[keyBytes]byte // kept to wrap the key again when the keyset rotates
+	aeads []cipher.AEAD // the newest first
+	raw   []byte        // the same, to wrap them again when the keyset rotates
 }
 
+// mostKeys is how many keys a patient can have had. A year's habit of a new
+// one each quarter comes this far in sixteen years.
+const mostKeys = 64
+
 func newKey(raw []byte) (Key, error) {
-	if len(raw) != keyBytes {
+	if len(raw) == 0 || len(raw)%keyBytes != 0 || len(raw) > mostKeys*keyBytes {
 		return Key{}, ErrOpen
 	}
-	block, err := aes.NewCipher(raw)
-	if err != nil {
-		return Key{}, fmt.Errorf("seal: make a cipher: %w", err)
+	k := Key{raw: slices.Clone(raw)}
+	for one := range slices.Chunk(k.raw, keyBytes) {
+		block, err := aes.NewCipher(one)
+		if err != nil {
+			return Key{}, fmt.Errorf("seal: make a cipher: %w", err)
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return Key{}, fmt.Errorf("seal: make a cipher: %w", err)
+		}
+		k.aeads = append(k.aeads, aead)
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return Key{}, fmt.Errorf("seal: make a cipher: %w", err)
+	return k, nil
+}
+
+// Renew returns the key with one more, fresh, that seals from now on. What the
+// earlier ones sealed still opens, and is sealed anew when it is next written.
+func (k Key) Renew() (Key, error) {
+	if k.aeads == nil {
+		return Key{}, ErrKey
 	}
-	kept := [keyBytes]byte(raw)
-	return Key{aead: aead, raw: &kept}, nil
+	if len(k.aeads) == mostKeys {
+		return Key{}, fmt.Errorf("seal: a patient has had %d keys, which is the most", mostKeys)
+	}
+	return newKey(append(randomKey(), k.raw...))
 }
 
 // Seal encrypts plain for one place. The result is 29 bytes longer than plain.
 // Sealing the same text twice gives different bytes.
 func (k Key) Seal(plain string, at Place) (Sealed, error) {
-	if k.aead == nil {
+	if k.aeads == nil {
 		return nil, ErrKey
 	}
 	bound, err := at.bound(version1)
@@ -102,13 +124,13 @@ func (k Key) Seal(plain string, at Place) (Sealed, error) {
 	}
 	out := make([]byte, 1, 1+len(plain)+gcmOverhead)
 	out[0] = version1
-	return k.aead.Seal(out, nil, []byte(plain), bound), nil
+	return k.aeads[0].Seal(out, nil, []byte(plain), bound), nil
 }
 
-// Open decrypts a value that was sealed for this place with this key. Anything
-// else is ErrOpen.
+// Open decrypts a value that was sealed for this place with this key, now or
+// before a Renew. Anything else is ErrOpen.
 func (k Key) Open(s Sealed, at Place) (Text, error) {
-	if k.aead == nil {
+	if k.aeads == nil {
 		return "", ErrKey
 	}
 	bound, err := at.bound(version1)
@@ -118,11 +140,12 @@ func (k Key) Open(s Sealed, at Place) (Text, error) {
 	if len(s) < 1+gcmOverhead || s[0] != version1 {
 		return "", ErrOpen
 	}
-	plain, err := k.aead.Open(nil, nil, s[1:], bound)
-	if err != nil {
-		return "", ErrOpen
+	for _, aead := range k.aeads {
+		if plain, err := aead.Open(nil, nil, s[1:], bound); err == nil {
+			return Text(plain), nil
+		}
 	}
-	return Text(plain), nil
+	return "", ErrOpen
 }
 
 // randomKey returns 32 bytes from the system's source of randomness, which

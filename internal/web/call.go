@@ -20,7 +20,6 @@ type call struct {
 	id    uuid.UUID // the address's :id, or Nil
 	form  form      // empty unless the request is a POST
 	route *route
-	token string // the assertion, for streams that look at it again
 }
 
 // handler answers one call. What it returns is translated once, in fail.go.

@@ -36,7 +36,8 @@ func (s *Server) eventsStream(c *call) error {
 	if s.isDraining() {
 		return echo.ErrServiceUnavailable
 	}
-	changes, done := s.cfg.Hub.Subscribe(names)
+	mine := "session-" + c.actor.SessionID.String() // ended elsewhere, it ends here at once
+	changes, done := s.cfg.Hub.Subscribe(append(names, mine))
 	defer done()
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, "text/event-stream")
@@ -49,10 +50,10 @@ func (s *Server) eventsStream(c *call) error {
 	if out.say("retry: 2000\n\n") != nil {
 		return nil
 	}
-	return s.pump(c, out, changes)
+	return s.pump(c, out, changes, mine)
 }
 
-func (s *Server) pump(c *call, out stream, changes <-chan string) error {
+func (s *Server) pump(c *call, out stream, changes <-chan string, mine string) error {
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
 	for {
@@ -66,11 +67,16 @@ func (s *Server) pump(c *call, out stream, changes <-chan string) error {
 			if !ok {
 				return nil
 			}
-			said = "event: " + name + "\ndata:\n\n"
+			if name != mine {
+				said = "event: " + name + "\ndata:\n\n"
+				break
+			}
+			if !s.stillSignedIn(c) {
+				return out.end()
+			}
 		case <-beat.C:
 			if !s.stillSignedIn(c) {
-				_ = out.say("event: signed-out\ndata:\n\n")
-				return nil
+				return out.end()
 			}
 		}
 		if out.say(said) != nil {
@@ -95,6 +101,12 @@ func (o stream) say(text string) error {
 	return o.control.Flush()
 }
 
+// end tells the page that its sign-in is over. The browser may be gone before it hears it.
+func (o stream) end() error {
+	_ = o.say("event: signed-out\ndata:\n\n")
+	return nil
+}
+
 // mayWatch knows two kinds of names: message-<id>, and worklist-<id of one's own clinic>.
 func (s *Server) mayWatch(c *call, name string) bool {
 	kind, raw, _ := strings.Cut(name, "-")
@@ -112,17 +124,8 @@ func (s *Server) mayWatch(c *call, name string) bool {
 	}
 }
 
-// stillSignedIn looks at both again: the assertion, and the session behind the cookie. Looking is not activity. While
-// neither can be judged (the database is away) the stream stays.
+// stillSignedIn: while nothing can be judged (the database is away, or the provider's keys) the stream stays.
 func (s *Server) stillSignedIn(c *call) bool {
-	person, err := s.cfg.Access.Verify(c.ctx(), c.token)
-	if err != nil {
-		return !errors.Is(err, identity.ErrRefused)
-	}
-	cookie, err := c.Cookie(sessionCookie)
-	if err != nil {
-		return false
-	}
-	_, err = s.cfg.Clinic.SessionFind(c.ctx(), c.actor, cookie.Value, clinic.Identity(person), false)
-	return clinic.KindOf(err) != clinic.Unauthenticated || err == nil
+	_, err := s.stillKnown(c)
+	return err == nil || !errors.Is(err, identity.ErrRefused) && !errors.Is(err, identity.ErrNoToken) && clinic.KindOf(err) != clinic.Unauthenticated
 }

@@ -136,8 +136,11 @@ func (s *Server) showFailure(c *call, status int, sentence string) {
 	}
 }
 
-// backTo is the page to try again: only for what was a plain look.
+// backTo is the page to try again: only for what was a plain look. A sign-in is begun anew: its answer is used up.
 func backTo(c *call) string {
+	if c.route != nil && (c.route.path == pathArrival || c.route.path == pathStart) {
+		return "/sign-in"
+	}
 	if c.Request().Method == http.MethodGet && c.route != nil && c.route.door == doorStaff {
 		return c.Request().URL.RequestURI()
 	}

@@ -22,6 +22,7 @@ const (
 
 	saidResent     flash = "resent"
 	saidMarkedSent flash = "marked-sent"
+	saidEnded      flash = "ended"
 	saidPaused     flash = "paused"
 	saidResumed    flash = "resumed"
 	saidRetried    flash = "retried"
@@ -54,6 +55,8 @@ func (f flash) sentence() string {
 		return "The notice goes out again."
 	case saidMarkedSent:
 		return "Recorded as sent, on your word."
+	case saidEnded:
+		return "Ended. Whoever used it is signed out."
 	case saidPaused:
 		return "Paused. What is signed is kept and waits."
 	case saidResumed:

@@ -18,7 +18,7 @@ func (s *Server) functions() template.FuncMap {
 		"due": t.due, "moment": t.moment, "left": t.left, "ahead": t.ahead,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
 		"channelName": channelName, "channelIcon": channelIcon,
-		"none": none, "plural": plural, "join": strings.Join, "seq": seq,
+		"device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
 		"add": func(a, b int) int { return a + b },
 		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
 	}

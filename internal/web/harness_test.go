@@ -8,12 +8,14 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,9 +40,10 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 })
 
 // certs plays the certs address of the World's issuer.
-type certs struct{}
+type certs struct{ asked atomic.Int64 }
 
-func (certs) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *certs) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.asked.Add(1)
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &signingKey().PublicKey, KeyID: "k", Algorithm: "RS256", Use: "sig"}}}
 	body, err := json.Marshal(set)
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, err
@@ -49,13 +52,21 @@ func (certs) RoundTrip(r *http.Request) (*http.Response, error) {
 // assertion is a token of the issuer for one of the World's people. No two are alike.
 func assertion(t testing.TB, subject string, at time.Time) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: signingKey(), KeyID: "k"}}, nil)
+	return bent(t, subject, at, "k", signingKey(), nil)
+}
+
+// bent is an assertion with claims laid over the usual ones; nil takes one away.
+func bent(t testing.TB, subject string, at time.Time, kid string, key *rsa.PrivateKey, claims map[string]any) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := jwt.Signed(signer).Claims(map[string]any{"iss": clinictest.Issuer, "aud": []string{testAudience}, "sub": subject,
-		"email": "someone@riverside.example", "name": subject, "type": "app", "identity_nonce": rand.Text(),
-		"iat": at.Unix(), "nbf": at.Unix(), "exp": at.Add(24 * time.Hour).Unix()}).Serialize()
+	all := map[string]any{"iss": clinictest.Issuer, "aud": []string{testAudience}, "sub": subject, "email": "someone@riverside.example", "name": subject,
+		"type": "app", "identity_nonce": rand.Text(), "iat": at.Unix(), "nbf": at.Unix(), "exp": at.Add(24 * time.Hour).Unix()}
+	maps.Copy(all, claims)
+	maps.DeleteFunc(all, func(_ string, v any) bool { return v == nil })
+	token, err := jwt.Signed(signer).Claims(all).Serialize()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,12 +79,13 @@ type site struct {
 	world *clinictest.World
 	hub   *bell
 	log   *safeBuffer
+	certs certs
 }
 
 func newSite(t testing.TB, change ...func(*Config)) *site {
 	t.Helper()
 	s := &site{world: clinictest.New(t), hub: &bell{healthy: true}, log: &safeBuffer{}}
-	access, err := identity.NewAccess(clinictest.Issuer, testAudience, identity.WithClock(s.world.Clock.Now), identity.WithTransport(certs{}))
+	access, err := identity.NewAccess(clinictest.Issuer, testAudience, identity.WithClock(s.world.Clock.Now), identity.WithTransport(&s.certs))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,8 +89,8 @@ func TestOwnPath(t *testing.T) {
 
 func TestLoginURL(t *testing.T) {
 	t.Parallel()
-	s := &Server{cfg: Config{AccessIssuer: "https://riverside.cloudflareaccess.com", AccessAudience: "aud"}, host: "clinic.example"}
-	u, err := url.Parse(s.loginURL("/reviews/1?edit=1"))
+	s := accessGate{&Server{cfg: Config{AccessIssuer: "https://riverside.cloudflareaccess.com", AccessAudience: "aud"}, host: "clinic.example"}}
+	u, err := url.Parse(s.signIn("/reviews/1?edit=1", false))
 	if err != nil || u.Host != "riverside.cloudflareaccess.com" || u.Path != "/cdn-cgi/access/login/clinic.example" || u.Query().Get("kid") != "aud" {
 		t.Fatal(u, err)
 	}

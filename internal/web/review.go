@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 
+	"github.com/angelofallars/htmx-go"
+
 	"countersign/internal/clinic"
 )
 
@@ -17,6 +19,9 @@ type reviewView struct {
 	Sentence  string
 	Conflict  string  // who was faster
 	SendAt    *string // as typed
+	SignIn    string  // where a fresh sign-in begins that comes back here
+	Stale     string  // why one is asked for now, after an attempt to sign,
+	Again     string  // and where
 }
 
 // reviewShow is one message with its brief and findings side by side. ?edit=1 shows the editor, ?return=1 the note.
@@ -31,7 +36,12 @@ func (s *Server) reviewAnswer(c *call, status int, v reviewView) error {
 	if err != nil {
 		return err
 	}
-	v.D = d
+	v.D, v.SignIn = d, s.gate.again("/reviews/"+c.id.String())
+	if v.Again != "" && c.isHTMX() { // a 403 would go beside the panel otherwise
+		if err := htmx.NewResponse().Retarget("#review-panel").Reswap(htmx.SwapOuterHTML).Write(c.Response()); err != nil {
+			return err
+		}
+	}
 	return s.render(c, status, answer{page: pageReview, part: partReview, title: "Review", nav: "reviews", v: v})
 }
 
@@ -57,6 +67,8 @@ func (s *Server) reviewApprove(c *call) error {
 	}
 	err := s.cfg.Clinic.ReviewApprove(c.ctx(), c.actor, c.id, c.form.version(), text)
 	switch {
+	case clinic.Code(err) == clinic.SignInAgain:
+		return s.reviewSignInAgain(c, v, err)
 	case correctable(err):
 		return s.reviewRefused(c, v, err)
 	case err != nil:
@@ -66,6 +78,24 @@ func (s *Server) reviewApprove(c *call) error {
 	default:
 		return s.goTo(c, "/reviews/"+c.id.String(), saidApproved)
 	}
+}
+
+// reviewSignInAgain asks for a fresh sign-in that comes back here. What the signer typed is saved as a draft first, so
+// that it is there afterwards, whichever way the sign-in goes; their answers to findings are saved as they are given.
+func (s *Server) reviewSignInAgain(c *call, v reviewView, cause error) error {
+	to := "/reviews/" + c.id.String()
+	if v.Typed != nil {
+		_, err := s.cfg.Clinic.DraftEdit(c.ctx(), c.actor, c.id, c.form.version(), *v.Typed)
+		if correctable(err) {
+			return s.reviewRefused(c, v, err)
+		}
+		if err != nil {
+			return err
+		}
+		to += "?edit=1"
+	}
+	v.Stale, v.Again = clinic.Sentence(cause), s.gate.again(to)
+	return s.reviewAnswer(c, statusOf(clinic.KindOf(cause)), v)
 }
 
 // reviewReturn sends the draft back with a note, and goes on to the next message.

@@ -11,6 +11,8 @@ import (
 
 // Addresses that the layers know by name.
 const (
+	pathStart        = "/sign-in/start"
+	pathArrival      = "/signed-in"
 	pathEvents       = "/events"
 	pathStatic       = "/static/*"
 	pathHealth       = "/healthz"
@@ -36,9 +38,16 @@ func (s *Server) routes() []route {
 func (s *Server) routesOfPeople() []route {
 	return []route{
 		{get, "/sign-in", doorOpen, "", s.sessionNew},
-		{get, "/signed-in", doorOpen, clinic.SessionOpen, s.sessionOpen},
+		{get, pathStart, doorOpen, "", s.sessionStart},
+		{get, pathArrival, doorOpen, clinic.SessionOpen, s.sessionOpen},
 		{post, "/sign-out", doorPerson, clinic.SessionEnd, s.sessionEnd},
 		{get, "/signed-out", doorOpen, "", s.sessionEnded},
+
+		{get, "/sessions", doorStaff, clinic.SessionList, s.sessionList},
+		{post, "/sessions/end-others", doorStaff, clinic.SessionEndOthers, s.sessionEndOthers},
+		{post, "/sessions/:id/end-other", doorStaff, clinic.SessionEndOther, s.sessionEndOther},
+		{get, "/sessions/all", doorStaff, clinic.SessionListAll, s.sessionListAll},
+		{post, "/sessions/:id/end-any", doorStaff, clinic.SessionEndAny, s.sessionEndAny},
 
 		{get, "/", doorStaff, clinic.WorklistShow, s.worklistShow},
 		{get, "/worklist", doorStaff, clinic.WorklistShow, s.worklistShow},

@@ -12,6 +12,7 @@ const (
 	pageSignIn      name = "session/sign-in"
 	pageSignedOut   name = "session/signed-out"
 	pageNoRole      name = "session/no-role"
+	pageSessions    name = "session/list"
 	pageWorklist    name = "worklist/show"
 	pagePatients    name = "patient/list"
 	pagePatient     name = "patient/show"
@@ -65,7 +66,7 @@ func layoutOf(page name) name {
 
 func allScreens() []screen {
 	var all []screen
-	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
+	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageAsk, pageRead, pageStop, pageStopped,
 		pageEnded, pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/angelofallars/htmx-go"
@@ -14,25 +15,24 @@ import (
 
 // Reasons why somebody has to sign in, beside those of clinic.SessionFind (none, idle, absolute, ended, mismatch).
 const (
-	reasonNone    = "none"
-	reasonRefused = "refused"
+	reasonNone     = "none"
+	reasonRefused  = "refused"
+	reasonDeclined = "declined" // the provider's answer was no
+	reasonStale    = "stale"    // to sign a message
 )
 
-// known finds out who is calling: the assertion is verified on every request, and the session must be of the same
-// person. done is true when the caller has been answered already: sent to sign in, or told that they have no role.
+// known finds out who is calling: with Access the assertion is verified on every request, and the session must be of the
+// same person. done is true when the caller has been answered already: sent to sign in, or told that they have no role.
 func (s *Server) known(c *call) (done bool, err error) {
-	person, reason, err := s.vouched(c)
+	who, err := s.gate.judge(c)
+	reason, err := s.reasonOf(c, err)
 	if err != nil {
 		return false, err
 	}
 	if reason == "" {
-		cookie := ""
-		if got, err := c.Cookie(sessionCookie); err == nil {
-			cookie = got.Value
-		}
 		c.actor.Live = c.isLive()
 		touch := !c.actor.Live && c.route.path != pathEvents
-		actor, err := s.cfg.Clinic.SessionFind(c.ctx(), c.actor, cookie, clinic.Identity(person), touch)
+		actor, err := s.cfg.Clinic.SessionFind(c.ctx(), c.actor, c.session(), who, touch)
 		switch {
 		case err == nil:
 			c.actor = actor
@@ -42,35 +42,39 @@ func (s *Server) known(c *call) (done bool, err error) {
 			return false, err
 		}
 		reason = clinic.Code(err)
-		if reason == reasonNone && s.mayWander(c) {
+		if reason == reasonNone && s.gate.waits() && s.mayWander(c) {
 			return true, c.Redirect(http.StatusSeeOther, "/signed-in?"+next(c))
 		}
 	}
 	return true, s.mustSignIn(c, reason)
 }
 
-// vouched verifies the assertion. A reason means that there is none worth the name.
-func (s *Server) vouched(c *call) (identity.Person, string, error) {
-	r := c.Request()
-	token, err := s.cfg.Access.FromRequest(r, identity.FromTrustedProxy(r, s.cfg.TrustedProxies))
-	if errors.Is(err, identity.ErrNoToken) {
-		return identity.Person{}, reasonNone, nil
+// session is the cookie that the browser brought, or "".
+func (c *call) session() string {
+	cookie, err := c.Cookie(sessionCookie)
+	if err != nil {
+		return ""
 	}
-	var person identity.Person
-	if err == nil {
-		person, err = s.cfg.Access.Verify(c.ctx(), token)
-	}
+	return cookie.Value
+}
+
+// reasonOf turns what the gate says into a reason to sign in, or an error when nothing can be said. A sign-in that was
+// refused is put on the trail.
+func (s *Server) reasonOf(c *call, cause error) (reason string, err error) {
 	switch {
-	case err == nil:
-		c.token = token
-		return person, "", nil
-	case errors.Is(err, identity.ErrUnavailable):
-		return person, "", &clinic.Error{Kind: clinic.Unavailable, Code: "identity_away",
-			Sentence: "The sign-in service cannot be reached at the moment, so nobody can be let in. Please try again in a minute."}
+	case cause == nil:
+		return "", nil
+	case errors.Is(cause, identity.ErrNoToken):
+		return reasonNone, nil
+	case errors.Is(cause, identity.ErrDeclined):
+		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.SessionOpen, reasonDeclined)
+		return reasonDeclined, nil
+	case errors.Is(cause, identity.ErrUnavailable):
+		return "", s.providerAway(c, cause)
 	default:
-		s.cfg.Log.InfoContext(c.ctx(), "sign-in refused", "reason", err.Error()) // the reason quotes nothing of the token
+		s.cfg.Log.InfoContext(c.ctx(), "sign-in refused", "reason", cause.Error()) // the reason quotes nothing of the token
 		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.SessionOpen, "assertion")
-		return person, reasonRefused, nil
+		return reasonRefused, nil
 	}
 }
 
@@ -78,21 +82,21 @@ func (s *Server) vouched(c *call) (identity.Person, string, error) {
 // who cannot be found stays nobody, and patients are not looked for.
 func (s *Server) recognise(c *call) {
 	r := c.Request()
-	cookie, err := c.Cookie(sessionCookie)
-	if err != nil || r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, "/m/") {
+	if c.session() == "" || r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, "/m/") {
 		return
 	}
-	token, err := s.cfg.Access.FromRequest(r, identity.FromTrustedProxy(r, s.cfg.TrustedProxies))
-	if err != nil {
-		return
-	}
-	person, err := s.cfg.Access.Verify(c.ctx(), token)
-	if err != nil {
-		return
-	}
-	if actor, err := s.cfg.Clinic.SessionFind(c.ctx(), c.actor, cookie.Value, clinic.Identity(person), false); err == nil {
+	if actor, err := s.stillKnown(c); err == nil {
 		c.actor = actor
 	}
+}
+
+// stillKnown looks at both again: what vouches for the caller, and the session behind the cookie. Looking is not activity.
+func (s *Server) stillKnown(c *call) (clinic.Actor, error) {
+	who, err := s.gate.judge(c)
+	if err != nil {
+		return c.actor, err
+	}
+	return s.cfg.Clinic.SessionFind(c.ctx(), c.actor, c.session(), who, false)
 }
 
 // mayWander: a browser looking at a page can be sent elsewhere and back; a form, a partial or a stream cannot.
@@ -114,7 +118,7 @@ func (s *Server) mustSignIn(c *call, reason string) error {
 		v := errorView{Status: http.StatusUnauthorized, Sentence: "You are signed out. Sign in again; what you typed is still here.", RequestID: requestID(c)}
 		return s.render(c, http.StatusUnauthorized, answer{part: partError, v: v})
 	}
-	v := s.signInView("/", reason)
+	v := s.signInView(c, "/", reason)
 	v.Again = c.again()
 	return s.render(c, http.StatusUnauthorized, answer{page: pageSignIn, title: "Sign in", v: v})
 }
@@ -131,20 +135,18 @@ type noRoleView struct{ Email string }
 
 type signInView struct {
 	LoginURL, Reason string
+	LogoutURL        string     // to be followed first, when the provider would not ask again by itself
 	Again            *againView // what was sent when the session had ended
 }
 
-func (s *Server) signInView(to, reason string) signInView {
-	return signInView{LoginURL: s.loginURL(to), Reason: reason}
+func (s *Server) signInView(c *call, to, reason string) signInView {
+	anew := slices.Contains([]string{"idle", "absolute", "ended", reasonStale}, reason)
+	v := signInView{LoginURL: s.gate.signIn(to, anew), Reason: reason}
+	if reason == reasonStale && s.gate.waits() {
+		v.LogoutURL = s.gate.signOut(c.ctx())
+	}
+	return v
 }
-
-// loginURL is the sign-in provider's own page, which comes back to /signed-in and from there to one of our pages.
-func (s *Server) loginURL(to string) string {
-	q := url.Values{"kid": {s.cfg.AccessAudience}, "redirect_url": {"/signed-in?next=" + url.QueryEscape(ownPath(to))}}
-	return s.cfg.AccessIssuer + "/cdn-cgi/access/login/" + s.host + "?" + q.Encode()
-}
-
-func (s *Server) logoutURL() string { return s.cfg.AccessIssuer + "/cdn-cgi/access/logout" }
 
 // next is the page to come back to, as a query.
 func next(c *call) string { return "next=" + url.QueryEscape(c.Request().URL.RequestURI()) }

@@ -57,13 +57,14 @@ type Reply struct {
 	OptOutType string // STOP, START or HELP when the provider has already answered it; else empty
 }
 
-// Config is everything the web process needs. Clinic, Access, AccessIssuer, AccessAudience, BaseURL, Templates and
-// Static are required; what is left out otherwise is off and answers 404.
+// Config is everything the web process needs. Clinic, BaseURL, Templates, Static and one way to sign in (the three Access
+// fields, or OIDC) are required; what is left out otherwise is off and answers 404.
 type Config struct {
 	Clinic         *clinic.Clinic
 	Access         *identity.Access
 	AccessIssuer   string // address of the sign-in provider, without a slash at the end
 	AccessAudience string
+	OIDC           *identity.OIDC // its answers come to BaseURL + /signed-in
 
 	BaseURL        string // the public address, without a slash at the end
 	Env            string // local, dev, staging or production: banner and style guide only
@@ -102,6 +103,7 @@ type Config struct {
 // Server answers requests. Make one by New.
 type Server struct {
 	cfg      Config
+	gate     gate
 	echo     *echo.Echo
 	views    *views
 	assets   *assets
@@ -122,6 +124,10 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.New("web: BaseURL must be an address without a path")
 	}
 	s := &Server{cfg: cfg, host: base.Host, draining: make(chan struct{})}
+	s.gate = accessGate{s}
+	if cfg.OIDC != nil {
+		s.gate = oidcGate{s}
+	}
 	s.zone.Store(cfg.Zone)
 	if s.assets, err = newAssets(cfg.Static); err != nil {
 		return nil, fmt.Errorf("web: static files: %w", err)
@@ -134,8 +140,12 @@ func New(cfg Config) (*Server, error) {
 }
 
 func (cfg *Config) complete() error {
-	if cfg.Clinic == nil || cfg.Access == nil || cfg.Templates == nil || cfg.Static == nil || cfg.AccessIssuer == "" || cfg.AccessAudience == "" {
-		return errors.New("web: Clinic, Access, AccessIssuer, AccessAudience, Templates and Static are required")
+	if cfg.Clinic == nil || cfg.Templates == nil || cfg.Static == nil {
+		return errors.New("web: Clinic, Templates and Static are required")
+	}
+	access := cfg.Access != nil && cfg.AccessIssuer != "" && cfg.AccessAudience != ""
+	if access == (cfg.OIDC != nil) || cfg.Access != nil && cfg.OIDC != nil {
+		return errors.New("web: one way to sign in is required: Access, AccessIssuer and AccessAudience, or OIDC")
 	}
 	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
 	if cfg.Hub == nil {
