@@ -40,7 +40,7 @@ func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Par
 }
 
 // claimAll is the transaction of some claims. Of two of one delivery the second finds nothing to take.
-func (c *Clinic) claimAll(ctx context.Context, all []*claim, patient bool) error {
+func (c *Clinic) claimAll(ctx context.Context, all []*claim, patient bool) (tell func(), err error) {
 	return c.shared(ctx, DeliveryClaim, patient, func(t *tx) error {
 		asked := map[uuid.UUID]*claim{}
 		p := db.DeliveriesTakeParams{Generation: c.generation.Load()}

@@ -39,19 +39,22 @@ func (c *Clinic) DeliveryReceive(ctx context.Context, a Actor, receipts []Receip
 }
 
 // receiveAll takes some posts in one transaction. One post by itself that fails is taken report by report.
-func (c *Clinic) receiveAll(ctx context.Context, posts []*post, patient bool) error {
-	err := c.receive(ctx, posts, patient)
+func (c *Clinic) receiveAll(ctx context.Context, posts []*post, patient bool) (tell func(), err error) {
+	tell, err = c.receive(ctx, posts, patient)
 	if err == nil || !patient || len(posts[0].receipts) == 1 || KindOf(err) == Unavailable {
-		return err
+		return tell, err
 	}
-	var failed error
+	err = nil
 	for _, r := range posts[0].receipts {
-		failed = cmp.Or(failed, c.receive(ctx, []*post{{posts[0].actor, []Receipt{r}}}, true))
+		tell, failed := c.receive(ctx, []*post{{posts[0].actor, []Receipt{r}}}, true)
+		if err = cmp.Or(err, failed); failed == nil {
+			tell()
+		}
 	}
-	return failed
+	return nil, err
 }
 
-func (c *Clinic) receive(ctx context.Context, posts []*post, patient bool) error {
+func (c *Clinic) receive(ctx context.Context, posts []*post, patient bool) (tell func(), err error) {
 	return c.shared(ctx, DeliveryReceive, patient, func(t *tx) error {
 		by := map[string][]report{}
 		for _, one := range posts {

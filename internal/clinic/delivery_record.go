@@ -93,7 +93,7 @@ func (c *Clinic) DeliveryRecord(ctx context.Context, a Actor, p *Parcel, provide
 }
 
 // recordAll is the transaction of some records.
-func (c *Clinic) recordAll(ctx context.Context, all []*record, patient bool) error {
+func (c *Clinic) recordAll(ctx context.Context, all []*record, patient bool) (tell func(), err error) {
 	return c.shared(ctx, DeliveryRecord, patient, func(t *tx) error {
 		var p db.DeliveriesLockForParams
 		for _, r := range all {

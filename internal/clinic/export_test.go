@@ -47,7 +47,7 @@ func ClaimTogether(ctx context.Context, c *Clinic, a Actor, ids []uuid.UUID) ([]
 	for i, id := range ids {
 		all[i] = &claim{actor: a, id: id}
 	}
-	err := c.claimAll(ctx, all, false)
+	_, err := c.claimAll(ctx, all, false)
 	parcels := make([]*Parcel, len(ids))
 	for i, one := range all {
 		parcels[i] = one.parcel
@@ -61,7 +61,8 @@ func RecordTogether(ctx context.Context, c *Clinic, a Actor, parcels []*Parcel, 
 		a.ClinicID = p.clinicID
 		all[i] = &record{a, p, provider, outs[i]}
 	}
-	return c.recordAll(ctx, all, false)
+	_, err := c.recordAll(ctx, all, false)
+	return err
 }
 
 func ReceiveTogether(ctx context.Context, c *Clinic, a Actor, posts [][]Receipt) error {
@@ -69,7 +70,8 @@ func ReceiveTogether(ctx context.Context, c *Clinic, a Actor, posts [][]Receipt)
 	for i, receipts := range posts {
 		all[i] = &post{a, receipts}
 	}
-	return c.receiveAll(ctx, all, false)
+	_, err := c.receiveAll(ctx, all, false)
+	return err
 }
 
 // UnknownOf is what a look-up that began long ago still holds in its hands.

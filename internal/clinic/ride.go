@@ -21,7 +21,7 @@ type rides[T any] struct {
 	weigh   func(T) int   // nil: each weighs one
 	flights int           // transactions at once, when some take long
 	limit   time.Duration // of one transaction
-	run     func(ctx context.Context, items []T, patient bool) error
+	run     func(ctx context.Context, items []T, patient bool) (tell func(), err error)
 
 	mu      sync.Mutex
 	waiting []*rider[T]
@@ -108,26 +108,48 @@ func (r *rides[T]) take(aboard []*rider[T]) {
 	for i, one := range aboard {
 		items[i] = one.item
 	}
-	err := r.try(aboard[0].ctx, items, false)
+	tell, err := r.try(aboard[0].ctx, items, false)
+	if err == nil || databaseAway(err) {
+		go r.arrive(tell, err, aboard...)
+		return
+	}
 	for _, one := range aboard {
-		if err == nil || databaseAway(err) {
-			one.outcome <- err
-			continue
-		}
-		go func() { one.outcome <- r.try(one.ctx, []T{one.item}, true) }()
+		go func() {
+			tell, err := r.try(one.ctx, []T{one.item}, true)
+			r.arrive(tell, err, one)
+		}()
 	}
 }
 
-// try runs one transaction within its limit. A panic is an error like another: whoever rides is told. Its text may be of a
-// patient, so only its kind and where it was are told.
-func (r *rides[T]) try(ctx context.Context, items []T, patient bool) (err error) {
+// arrive tells the news, and then each rider. The next flight does not wait for that: news go to Redis, which may be slow.
+func (r *rides[T]) arrive(tell func(), err error, riders ...*rider[T]) {
+	defer func() {
+		if v := recover(); v != nil {
+			panicked(riders[0].ctx, v) // what is committed is committed
+		}
+		for _, one := range riders {
+			one.outcome <- err
+		}
+	}()
+	if tell != nil {
+		tell()
+	}
+}
+
+// try runs one transaction within its limit. A panic is an error like another: whoever rides is told.
+func (r *rides[T]) try(ctx context.Context, items []T, patient bool) (tell func(), err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.limit)
 	defer cancel()
 	defer func() {
 		if v := recover(); v != nil {
-			slog.ErrorContext(ctx, "panic in a shared transaction", "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-			err = fmt.Errorf("clinic: a panic in a shared transaction: %T", v)
+			tell, err = nil, panicked(ctx, v)
 		}
 	}()
 	return r.run(ctx, items, patient)
+}
+
+// panicked says of a panic its kind and where it was, and not its text, which may be of a patient.
+func panicked(ctx context.Context, v any) error {
+	slog.ErrorContext(ctx, "panic in a shared transaction", "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+	return fmt.Errorf("clinic: a panic in a shared transaction: %T", v)
 }

@@ -20,9 +20,9 @@ type station struct {
 
 func newStation(t *testing.T, flights int) *station {
 	s := &station{t: t, begun: make(chan []int), end: make(chan func() error)}
-	s.rides = &rides[int]{most: 3, flights: flights, limit: time.Minute, run: func(_ context.Context, items []int, _ bool) error {
+	s.rides = &rides[int]{most: 3, flights: flights, limit: time.Minute, run: func(_ context.Context, items []int, _ bool) (func(), error) {
 		s.begun <- slices.Clone(items)
-		return (<-s.end)()
+		return nil, (<-s.end)()
 	}}
 	return s
 }
@@ -163,18 +163,46 @@ func TestRidesAlone(t *testing.T) {
 	})
 }
 
+// Who tells the news keeps no later transaction, each rider hears after them, and a panic in them changes nothing of what
+// is committed.
+func TestRidesTell(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		telling, begun := make(chan func()), 0
+		r := &rides[int]{most: 3, flights: 1, limit: time.Minute, run: func(context.Context, []int, bool) (func(), error) {
+			begun++
+			return func() { (<-telling)() }, nil
+		}}
+		outcomes := make(chan error, 2)
+		for range 2 {
+			go func() { outcomes <- r.ride(t.Context(), 1) }()
+			synctest.Wait()
+		}
+		if begun != 2 || len(outcomes) != 0 {
+			t.Errorf("%d transactions have begun, and %d riders have heard before the news", begun, len(outcomes))
+		}
+		telling <- func() {}
+		telling <- func() { panic("bad") }
+		for range 2 {
+			if err := <-outcomes; err != nil {
+				t.Errorf("what is committed is told as %v", err)
+			}
+		}
+	})
+}
+
 // Whose context is over does not board. Who has boarded hears what became of it all the same, and a transaction ends with
 // its own limit and with no rider's context.
 func TestRidesCancelled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		held := make(chan struct{})
-		r := &rides[int]{most: 3, flights: 1, limit: time.Minute, run: func(ctx context.Context, _ []int, _ bool) error {
+		r := &rides[int]{most: 3, flights: 1, limit: time.Minute, run: func(ctx context.Context, _ []int, _ bool) (func(), error) {
 			select {
 			case <-held:
-				return nil
+				return nil, nil
 			case <-ctx.Done():
-				return ctx.Err()
+				return nil, ctx.Err()
 			}
 		}}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -201,7 +229,7 @@ func TestRidesLoad(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	done, now, most, runs := map[int]int{}, 0, 0, 0
-	r := &rides[int]{most: 8, flights: 2, limit: time.Minute, run: func(_ context.Context, items []int, _ bool) error {
+	r := &rides[int]{most: 8, flights: 2, limit: time.Minute, run: func(_ context.Context, items []int, _ bool) (func(), error) {
 		mu.Lock()
 		now++
 		most, runs = max(most, now), runs+1
@@ -213,7 +241,7 @@ func TestRidesLoad(t *testing.T) {
 		for _, item := range items {
 			done[item]++
 		}
-		return nil
+		return nil, nil
 	}}
 	var all sync.WaitGroup
 	for i := range 32 {

@@ -18,17 +18,17 @@ func (c *Clinic) share() {
 
 // shared is the transaction of some items. Only one that is patient, with one item, waits for somebody's lock longer than a
 // moment.
-func (c *Clinic) shared(ctx context.Context, d Deed, patient bool, fn func(*tx) error) error {
+func (c *Clinic) shared(ctx context.Context, d Deed, patient bool, fn func(*tx) error) (tell func(), err error) {
 	var o pgx.TxOptions
 	if !patient {
 		o.BeginQuery = "BEGIN; SET LOCAL lock_timeout = '250ms'"
 	}
 	var told *news
-	err := c.transact(ctx, o, d, func(t *tx) error { told = t.news; return fn(t) })
-	if err == nil {
-		c.tell(ctx, told)
+	err = c.transact(ctx, o, d, func(t *tx) error { told = t.news; return fn(t) })
+	if err != nil {
+		return nil, err
 	}
-	return err
+	return func() { c.tell(ctx, told) }, nil
 }
 
 // databaseAway: there is no use in trying each by itself. A time limit that was over says nothing of the kind.
