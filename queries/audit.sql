@@ -1,8 +1,14 @@
 -- name: AuditAppend :exec
+-- One statement for all events of a transaction. A zero id or rev is none.
 INSERT INTO audit_events (id, at, clinic_id, actor_kind, actor_id, role, session_id, deed, subject_kind, subject_id, patient_id,
                           outcome, reason, rev, detail, ip, agent, request_id, rec)
-VALUES (@id, @at, @clinic_id, @actor_kind, @actor_id, @role, @session_id, @deed, @subject_kind, @subject_id, @patient_id,
-        @outcome, @reason, @rev, @detail, @ip, @agent, @request_id, @rec);
+SELECT unnest(@ids::uuid[]), unnest(@ats::timestamptz[]), unnest(@clinic_ids::uuid[]), unnest(@actor_kinds::text[]),
+       nullif(unnest(@actor_ids::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid), unnest(@roles::text[]),
+       nullif(unnest(@session_ids::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid), unnest(@deeds::text[]), unnest(@subject_kinds::text[]),
+       nullif(unnest(@subject_ids::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),
+       nullif(unnest(@patient_ids::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),
+       unnest(@outcomes::text[]), unnest(@reasons::text[]), nullif(unnest(@revs::int[]), 0), unnest(@details::jsonb[]),
+       unnest(@ips::text[]), unnest(@agents::text[]), unnest(@request_ids::text[]), unnest(@recs::bytea[]);
 
 -- name: AuditSeen :one
 SELECT EXISTS (

@@ -17,28 +17,28 @@ WHERE (id, clinic_id) IN (
     ORDER BY d.priority DESC, d.next_attempt_at LIMIT @row_limit FOR UPDATE OF d SKIP LOCKED)
 RETURNING id, dispatch, priority;
 
--- name: DeliveryHold :exec
--- Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
-UPDATE deliveries SET enqueued_at = NULL WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
-
--- name: DeliveryClaim :exec
-UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = @lease_until, updated_at = @at
-WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
+-- name: DeliveriesSave :exec
+-- Each row as its deed left it, if it still is at the rev at which it was read. A zero time or id is none. The array of ids is
+-- hidden from the planner, which else plans anew for each number of rows.
+UPDATE deliveries d SET state = v.state, attempt = v.attempt, rev = v.rev, lease_until = nullif(v.lease_until, '0001-01-01 00:00:00+00'::timestamptz),
+    next_attempt_at = v.next_attempt_at, enqueued_at = nullif(v.enqueued_at, '0001-01-01 00:00:00+00'::timestamptz), provider = v.provider,
+    provider_id = v.provider_id, error_class = v.error_class, resends = v.resends,
+    marked_sent_by = nullif(v.marked_sent_by, '00000000-0000-0000-0000-000000000000'::uuid), updated_at = v.updated_at
+FROM (SELECT unnest((SELECT @ids::uuid[])) AS id, unnest(@clinic_ids::uuid[]) AS clinic_id, unnest(@read_revs::int[]) AS read_rev,
+             unnest(@states::text[]) AS state, unnest(@attempts::int[]) AS attempt, unnest(@revs::int[]) AS rev,
+             unnest(@leases::timestamptz[]) AS lease_until, unnest(@next_attempts::timestamptz[]) AS next_attempt_at,
+             unnest(@enqueued::timestamptz[]) AS enqueued_at, unnest(@providers::text[]) AS provider, unnest(@provider_ids::text[]) AS provider_id,
+             unnest(@error_classes::text[]) AS error_class, unnest(@resends::int[]) AS resends, unnest(@marked_by::uuid[]) AS marked_sent_by,
+             unnest(@updated::timestamptz[]) AS updated_at) v
+WHERE d.id = v.id AND d.clinic_id = v.clinic_id AND d.rev = v.read_rev;
 
 -- name: DeliveryLock :one
 SELECT * FROM deliveries WHERE id = @id FOR UPDATE;
 
--- name: DeliveryMove :exec
-UPDATE deliveries SET state = @state, rev = rev + 1, lease_until = NULL, next_attempt_at = @next_attempt_at, enqueued_at = @enqueued_at,
-    provider = @provider, provider_id = @provider_id, error_class = @error_class, resends = @resends, marked_sent_by = @marked_sent_by, updated_at = @at
-WHERE id = @id AND clinic_id = @clinic_id AND rev = @rev;
-
--- name: DeliveryNote :exec
-UPDATE deliveries SET provider = @provider, provider_id = @provider_id, error_class = @error_class, updated_at = @at WHERE id = @id AND clinic_id = @clinic_id;
-
--- name: DeliveryTake :one
--- All that a claim looks at, in one look. Whoever holds the row at the moment is ahead of us: there is nothing to take.
+-- name: DeliveriesTake :many
+-- All that claims look at, in one look. Whoever holds a row at the moment is ahead of us: there is nothing to take.
 -- By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
+-- It cannot see how many ids there are either, or it would plan anew for each number.
 SELECT sqlc.embed(d), cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
        m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
        coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
@@ -53,29 +53,34 @@ JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
 LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
 LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
 LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = @id FOR UPDATE OF d SKIP LOCKED;
+WHERE d.id = ANY((SELECT @ids::uuid[])::uuid[]) FOR UPDATE OF d SKIP LOCKED;
 
--- name: DeliveryLockFor :one
--- early: reports under the provider's id are there already.
-SELECT sqlc.embed(d), EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = @provider::text
-    AND e.provider_id = @provider_id::text AND e.provider_id <> '') AS early
-FROM deliveries d WHERE d.id = @id FOR UPDATE OF d;
+-- name: DeliveriesLockFor :many
+-- In one order, as all that lock several. early: reports under the provider's id are there already.
+SELECT sqlc.embed(d), v.provider_id, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = v.provider
+    AND e.provider_id = v.provider_id AND e.provider_id <> '') AS early
+FROM (SELECT unnest((SELECT @ids::uuid[])) AS id, unnest(@providers::text[]) AS provider, unnest(@provider_ids::text[])::text AS provider_id) v
+JOIN deliveries d ON d.id = v.id ORDER BY d.id FOR UPDATE OF d;
 
 -- name: DeliveriesLock :many
--- In one order, so that posts about the same deliveries never wait for each other in a ring.
+-- In one order, so that posts about the same deliveries never wait for each other in a ring. How many there are is hidden
+-- from the planner, as in DeliveriesTake.
 SELECT * FROM deliveries WHERE (id, clinic_id) IN (
-    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY(@ids::uuid[])
+    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY((SELECT @ids::uuid[])::uuid[])
     UNION
-    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = @provider AND b.provider_id = ANY(@provider_ids::text[]) AND b.provider_id <> '')
+    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = @provider AND b.provider_id = ANY((SELECT @provider_ids::text[])::text[]) AND b.provider_id <> '')
 ORDER BY id FOR UPDATE;
 
--- name: AttemptBegin :exec
-INSERT INTO delivery_attempts (delivery_id, clinic_id, attempt, started_at) VALUES (@delivery_id, @clinic_id, @attempt, @at);
+-- name: AttemptsBegin :exec
+INSERT INTO delivery_attempts (delivery_id, clinic_id, attempt, started_at)
+SELECT unnest(@delivery_ids::uuid[]), unnest(@clinic_ids::uuid[]), unnest(@attempts::int[]), unnest(@ats::timestamptz[]);
 
--- name: AttemptEnd :exec
-UPDATE delivery_attempts SET finished_at = @at, outcome = @outcome, error_class = @error_class
-WHERE delivery_id = @delivery_id AND clinic_id = @clinic_id AND attempt = @attempt
-  AND (finished_at IS NULL OR (@outcome = 'accepted' AND outcome IN ('abandoned', 'unknown')));
+-- name: AttemptsEnd :exec
+UPDATE delivery_attempts t SET finished_at = v.at, outcome = v.outcome, error_class = v.error_class
+FROM (SELECT unnest((SELECT @delivery_ids::uuid[])) AS delivery_id, unnest(@clinic_ids::uuid[]) AS clinic_id, unnest(@attempts::int[]) AS attempt,
+             unnest(@ats::timestamptz[]) AS at, unnest(@outcomes::text[]) AS outcome, unnest(@error_classes::text[]) AS error_class) v
+WHERE t.delivery_id = v.delivery_id AND t.clinic_id = v.clinic_id AND t.attempt = v.attempt
+  AND (t.finished_at IS NULL OR (v.outcome = 'accepted' AND t.outcome IN ('abandoned', 'unknown')));
 
 -- name: DeliveriesExpiredLease :many
 SELECT * FROM deliveries WHERE state = 'sending' AND lease_until < @at ORDER BY lease_until LIMIT @row_limit FOR UPDATE SKIP LOCKED;
@@ -123,8 +128,10 @@ JOIN deliveries d ON d.provider = e.provider AND d.provider_id = e.provider_id
 WHERE e.clinic_id IS NULL AND e.provider_id <> ''
 GROUP BY e.provider, e.provider_id, d.id, d.clinic_id LIMIT @row_limit;
 
--- name: EventMatch :exec
-UPDATE delivery_events SET clinic_id = @clinic_id, delivery_id = @delivery_id WHERE id = @id AND clinic_id IS NULL;
+-- name: EventsMatch :exec
+UPDATE delivery_events e SET clinic_id = v.clinic_id, delivery_id = v.delivery_id
+FROM (SELECT unnest((SELECT @ids::uuid[])) AS id, unnest(@clinic_ids::uuid[]) AS clinic_id, unnest(@delivery_ids::uuid[]) AS delivery_id) v
+WHERE e.id = v.id AND e.clinic_id IS NULL;
 
 -- name: DeliveriesOfMessage :many
 SELECT * FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_id ORDER BY created_at, round;

@@ -12,5 +12,6 @@ JOIN patient_keys k ON k.patient_id = a.patient_id AND k.clinic_id = a.clinic_id
 LEFT JOIN delivery_attempts t ON t.delivery_id = a.id AND t.clinic_id = a.clinic_id AND t.attempt = a.attempt
 LEFT JOIN delivery_attempts f ON f.delivery_id = a.id AND f.clinic_id = a.clinic_id AND f.attempt = 1;
 
--- name: DeliveryEvidence :many
-SELECT provider, provider_id, state, code FROM delivery_events WHERE delivery_id = @delivery_id AND clinic_id = @clinic_id ORDER BY happened_at;
+-- name: DeliveriesEvidence :many
+SELECT delivery_id::uuid AS delivery_id, provider, provider_id, state, code FROM delivery_events
+WHERE delivery_id = ANY((SELECT @ids::uuid[])::uuid[]) AND clinic_id IS NOT NULL ORDER BY happened_at;

@@ -77,7 +77,8 @@ func (s *stage) approveAll(messages []submitted) {
 // that were signed.
 func (s *stage) putBack(n int) { s.rewind(n, "queued", ", provider = '', provider_id = ''") }
 
-// rewind sets the first n rows to a state that they were in before.
+// rewind sets the first n rows to a state that they were in before, and forgets the reports about them: a claim that finds
+// one does not send again.
 func (s *stage) rewind(n int, state, more string) {
 	s.tidy()
 	ctx := context.Background()
@@ -87,6 +88,8 @@ func (s *stage) rewind(n int, state, more string) {
 	must(s.b, err)
 	tag, err := tx.Exec(ctx, `UPDATE deliveries SET state = $1, lease_until = NULL, enqueued_at = NULL, error_class = '', next_attempt_at = now()`+more+`
 		WHERE (id, clinic_id) IN (SELECT id, clinic_id FROM deliveries ORDER BY id LIMIT $2)`, state, n)
+	must(s.b, err)
+	_, err = tx.Exec(ctx, "DELETE FROM delivery_events")
 	must(s.b, err)
 	must(s.b, tx.Commit(ctx))
 	if int(tag.RowsAffected()) != n {

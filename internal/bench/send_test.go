@@ -17,6 +17,7 @@ type outcome struct {
 	took         time.Duration    // from the first claim to the last acceptance
 	transactions float64          // per delivery, of those that wrote something
 	queries      map[string]query // by sqlc's name
+	cpu          row
 }
 
 // query is one statement's share: round trips per delivery, and how long one took.
@@ -68,9 +69,10 @@ func (c *crew) send(n int) outcome {
 	var begun time.Time
 	s.one(&begun, "SELECT clock_timestamp()")
 	s.putBack(n)
-	before := s.transactions()
+	before, spent := s.transactions(), c.spent()
 	s.awaitSent(time.Duration(n)*100*time.Millisecond + time.Minute)
 	o.transactions = float64(s.transactions()-before) / float64(n)
+	o.cpu = c.spent().each(spent, n)
 	c.readQueries(o.queries, 1)
 	var seconds float64
 	s.one(&seconds, "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM delivery_attempts WHERE started_at >= $1", begun)

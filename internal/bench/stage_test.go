@@ -27,6 +27,7 @@ type stage struct {
 	env      map[string]string
 	web      string // addresses without a slash at the end
 	outside  string
+	provider *program
 	redisURL string
 	redis    *redis.Client
 	own      *pgxpool.Pool // the database's owner: looks, and puts rows back
@@ -58,7 +59,7 @@ func open(b *testing.B) *stage {
 	s.own, err = pgxpool.New(context.Background(), s.URL)
 	must(b, err)
 	b.Cleanup(s.own.Close)
-	s.start("countersign", []string{"sandbox"}, map[string]string{"SANDBOX_PORT": fmt.Sprint(outsidePort), "SANDBOX_DIR": b.TempDir(), "BASE_URL": s.web})
+	s.provider = s.start("countersign", []string{"sandbox"}, map[string]string{"SANDBOX_PORT": fmt.Sprint(outsidePort), "SANDBOX_DIR": b.TempDir(), "BASE_URL": s.web})
 	s.awaitReady(s.outside + "/healthz")
 	s.env = map[string]string{"APP_ENV": "local", "HOST": "localhost", "PORT": fmt.Sprint(webPort), "BASE_URL": s.web, "DATABASE_URL": s.URL,
 		"REDIS_URL": s.redisURL, "KEYSET": s.Keyset, "METRICS_TOKEN": "a-token-for-the-bench", "SHUTDOWN_TIMEOUT": "5s"}

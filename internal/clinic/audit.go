@@ -85,27 +85,28 @@ func (t *tx) recordView(ctx context.Context, e event) error {
 }
 
 func (t *tx) write(ctx context.Context, e event) error {
-	p, err := e.params()
+	t.written++
+	return t.line.append(e)
+}
+
+// appendTo adds the event to the arrays of one statement.
+func (e event) appendTo(p *db.AuditAppendParams) error {
+	detail, err := json.Marshal(e.Detail)
 	if err != nil {
 		return err
 	}
-	t.written++
-	return t.later.AuditAppend(ctx, p)
-}
-
-func (e event) params() (db.AuditAppendParams, error) {
 	rec, err := json.Marshal(e)
 	if err != nil {
-		return db.AuditAppendParams{}, err
+		return err
 	}
-	detail, err := json.Marshal(e.Detail)
-	if err != nil {
-		return db.AuditAppendParams{}, err
-	}
-	return db.AuditAppendParams{ID: e.ID, At: e.At, ClinicID: e.ClinicID, ActorKind: string(e.ActorKind), ActorID: e.ActorID,
-		Role: string(e.Role), SessionID: e.SessionID, Deed: string(e.Deed), SubjectKind: e.SubjectKind, SubjectID: e.SubjectID,
-		PatientID: e.PatientID, Outcome: e.Outcome, Reason: e.Reason, Rev: e.Rev, Detail: detail, Ip: e.IP, Agent: e.Agent,
-		RequestID: e.RequestID, Rec: rec}, nil
+	p.Ids, p.Ats, p.ClinicIds = append(p.Ids, e.ID), append(p.Ats, e.At), append(p.ClinicIds, e.ClinicID)
+	p.ActorKinds, p.ActorIds, p.Roles = append(p.ActorKinds, string(e.ActorKind)), append(p.ActorIds, orZero(e.ActorID)), append(p.Roles, string(e.Role))
+	p.SessionIds, p.Deeds, p.PatientIds = append(p.SessionIds, orZero(e.SessionID)), append(p.Deeds, string(e.Deed)), append(p.PatientIds, orZero(e.PatientID))
+	p.SubjectKinds, p.SubjectIds = append(p.SubjectKinds, e.SubjectKind), append(p.SubjectIds, orZero(e.SubjectID))
+	p.Outcomes, p.Reasons, p.Revs = append(p.Outcomes, e.Outcome), append(p.Reasons, e.Reason), append(p.Revs, orZero(e.Rev))
+	p.Details, p.Recs = append(p.Details, detail), append(p.Recs, rec)
+	p.Ips, p.Agents, p.RequestIds = append(p.Ips, e.IP), append(p.Agents, e.Agent), append(p.RequestIds, e.RequestID)
+	return nil
 }
 
 // refused writes a refusal in a transaction of its own. If even that cannot be written, the caller is still refused.
@@ -113,7 +114,8 @@ func (c *Clinic) refused(ctx context.Context, a Actor, d Deed, s Subject, reason
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
 	e := a.event(d, s, c.now().UTC().Truncate(time.Microsecond), "refused", reason)
-	p, err := e.params()
+	var p db.AuditAppendParams
+	err := e.appendTo(&p)
 	if err == nil {
 		err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error { return db.New(tx).AuditAppend(ctx, p) })
 	}

@@ -73,6 +73,10 @@ type Clinic struct {
 	announce  func(context.Context, []string)
 	alarm     func(context.Context, string)
 
+	claims   *rides[*claim]
+	records  *rides[*record]
+	receipts *rides[*post]
+
 	fits       atomic.Bool  // our keys have been seen to be this database's
 	generation atomic.Int64 // the least that the database must have for this process to send from it
 }
@@ -87,6 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	pc.ConnConfig.ConnectTimeout = 3 * time.Second
 	pc.ConnConfig.Tracer = cfg.Tracer
 	pc.ConnConfig.RuntimeParams["application_name"] = "countersign"
+	pc.AfterConnect = plainIDs
 	if cfg.MaxConns > 0 {
 		pc.MaxConns = cfg.MaxConns
 	}
@@ -96,6 +101,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	}
 	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, signFresh: cfg.SignFresh, now: cfg.Now,
 		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm}
+	c.share()
 	if cfg.Fenced {
 		c.InstanceDoubt()
 	}
@@ -151,8 +157,7 @@ type Subject struct {
 // tx is one deed under way: one transaction, one time, one actor. Helpers below the public methods take it.
 type tx struct {
 	*db.Queries
-	later   *db.Queries // writes that are put off, whatever they change
-	sure    *db.Queries // writes that are put off and must change exactly one row
+	line    *line // and its writes that are put off
 	c       *Clinic
 	actor   Actor
 	deed    Deed
@@ -161,10 +166,19 @@ type tx struct {
 	detail  map[string]any
 	silent  bool   // nothing was done: no event of its own
 	refusal string // what was done is a refusal that has to be remembered, such as a wrong proof: its code
-	names   []string
-	nudges  []Due
-	alarms  []string
-	written int // audit events so far
+	written int    // audit events so far
+	*news
+
+	// read once, and not changed by the deeds that ask
+	ours     *db.Clinic
+	settings map[uuid.UUID]Settings // by doctor
+}
+
+// news is what a transaction tells once it is committed, whoever shares it.
+type news struct {
+	names  []string
+	nudges []Due
+	alarms []string
 }
 
 // do is the one door: may they, begin, fn, write the audit event, commit; then tell those who wait.
@@ -178,18 +192,11 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 		return refuse(Forbidden, "role", "Your role does not include this. If it should, ask an administrator.")
 	}
 	var t *tx
-	err := pgx.BeginFunc(ctx, c.pool, func(p pgx.Tx) error {
-		l := &line{tx: p, batch: &pgx.Batch{}}
-		t = &tx{Queries: db.New(l), later: db.New(putOff{l, false}), sure: db.New(putOff{l, true}), c: c, actor: a, deed: d, at: c.now().UTC().Truncate(time.Microsecond), subject: s, detail: map[string]any{}}
+	err := c.transact(ctx, pgx.TxOptions{}, d, func(begun *tx) error {
+		t = begun.as(a, s)
 		err := fn(t)
 		if err == nil && !t.silent {
 			err = t.record(ctx)
-		}
-		if err == nil {
-			err = l.flush(ctx)
-		}
-		if err == nil {
-			faultpoint.Reach(string(d), "before-commit")
 		}
 		return err
 	})
@@ -199,12 +206,38 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 		}
 		return err
 	}
-	faultpoint.Reach(string(d), "committed")
 	for _, f := range after {
 		f(t)
 	}
-	c.tell(ctx, t)
+	c.tell(ctx, t.news)
 	return nil
+}
+
+// transact is a transaction of deeds of one kind: at one time, by one line, and with all that they put off in the database
+// before the commit.
+func (c *Clinic) transact(ctx context.Context, o pgx.TxOptions, d Deed, fn func(*tx) error) error {
+	err := pgx.BeginTxFunc(ctx, c.pool, o, func(p pgx.Tx) error {
+		l := &line{tx: p}
+		err := fn(&tx{Queries: db.New(l), line: l, c: c, deed: d, at: c.now().UTC().Truncate(time.Microsecond), news: &news{}})
+		if err == nil {
+			err = l.flush(ctx)
+		}
+		if err == nil {
+			faultpoint.Reach(string(d), "before-commit")
+		}
+		return err
+	})
+	if err == nil {
+		faultpoint.Reach(string(d), "committed")
+	}
+	return err
+}
+
+// as is one actor's part in a transaction.
+func (t *tx) as(a Actor, s Subject) *tx {
+	one := *t
+	one.actor, one.subject, one.detail = a, s, map[string]any{}
+	return &one
 }
 
 // once makes a creation under an id that the form brought safe to repeat: of two at the same moment the later one
@@ -222,7 +255,7 @@ func (c *Clinic) once(ctx context.Context, a Actor, d Deed, s Subject, key strin
 }
 
 // tell raises alarms, announces and nudges after the commit, for at most 300 ms, and never fails a deed that is done.
-func (c *Clinic) tell(ctx context.Context, t *tx) {
+func (c *Clinic) tell(ctx context.Context, t *news) {
 	for _, code := range t.alarms {
 		c.alarm(ctx, code)
 	}

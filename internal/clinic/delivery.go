@@ -1,10 +1,8 @@
 package clinic
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"fmt"
 	"slices"
 	"time"
@@ -28,7 +26,7 @@ func notice(clinicName, channel, link string) (subject, body string) {
 // deliverNotice writes the delivery that approve promises: the page behind the link, the exact notice, sealed, and
 // when it may go. The row is the outbox; nothing else has to be remembered.
 func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow) error {
-	cl, err := t.ClinicGet(ctx, m.ClinicID)
+	cl, err := t.clinicOf(ctx, m.ClinicID)
 	if err != nil {
 		return err
 	}
@@ -105,10 +103,7 @@ func (t *tx) moveDelivery(ctx context.Context, d *db.Delivery, mv move) error {
 	if mv.to == "queued" {
 		d.NextAttemptAt, d.EnqueuedAt = mv.next, nil
 	}
-	if err := t.sure.DeliveryMove(ctx, db.DeliveryMoveParams{State: d.State, NextAttemptAt: d.NextAttemptAt, EnqueuedAt: d.EnqueuedAt, Provider: d.Provider,
-		ProviderID: d.ProviderID, ErrorClass: d.ErrorClass, Resends: d.Resends, MarkedSentBy: d.MarkedSentBy, At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: rev}); err != nil {
-		return err
-	}
+	t.line.save(d, rev)
 	if d.MessageID != nil {
 		t.names = append(t.names, "message-"+d.MessageID.String(), "worklist-"+d.ClinicID.String())
 	}
@@ -141,120 +136,4 @@ func (c *Clinic) RelayDue(ctx context.Context, limit int) ([]Due, error) {
 		return nil, err
 	}
 	return due, nil
-}
-
-// DeliveryClaim takes a due delivery for one attempt, or returns nil when there is nothing to take: it is not due, not
-// queued, or another has it. Inside the claim it looks again at everything that may have changed since approval; what
-// may no longer be sent is refused, cancelled or expired on the record.
-func (c *Clinic) DeliveryClaim(ctx context.Context, a Actor, id uuid.UUID) (*Parcel, error) {
-	var parcel *Parcel
-	var late *db.Delivery
-	err := c.do(ctx, a, DeliveryClaim, Subject{Kind: "delivery", ID: id}, func(t *tx) error {
-		t.silent = true
-		x, err := t.DeliveryTake(ctx, db.DeliveryTakeParams{Generation: c.generation.Load(), ID: id})
-		if noRows(err) || err == nil && (x.Delivery.State != "queued" || x.Delivery.NextAttemptAt.After(t.at)) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if !x.MaySend { // the fence, before everything else: a restored row is not called expired or cancelled either
-			return nil
-		}
-		d := x.Delivery
-		if out, err := t.alreadyOut(ctx, &d); out || err != nil {
-			return err
-		}
-		b := c.chest(d.PatientID, x.Wrapped)
-		if b.err != nil {
-			return b.err // our key does not open this patient: a wrong keyset, not a wrong row, so the row stays queued
-		}
-		to, body := b.open(d.RecipientSealed, "deliveries", "recipient", id), b.open(d.BodySealed, "deliveries", "body", id)
-		stopURL := c.stopURL(b, x)
-		stop := c.mayNotSend(t.at, x, b, to, body)
-		if stop.to == "expired" {
-			late = &d
-			return nil
-		}
-		if stop.to != "" {
-			return t.moveDelivery(ctx, &d, stop)
-		}
-		pass, err := t.mayPass(ctx, d.Channel, x.Breaker, id)
-		if err != nil {
-			return err
-		}
-		if !pass {
-			return t.later.DeliveryHold(ctx, db.DeliveryHoldParams{ID: id, ClinicID: d.ClinicID, Rev: d.Rev})
-		}
-		parcel = c.parcel(t.at, x, to, body)
-		parcel.StopURL = stopURL
-		return t.claim(ctx, d)
-	})
-	if err == nil && late != nil { // in a transaction of its own: the message is locked before its delivery
-		err = c.expireNotice(ctx, a, DeliveryClaim, *late)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return parcel, nil
-}
-
-// claim takes the row for one attempt: its number is the fence.
-func (t *tx) claim(ctx context.Context, d db.Delivery) error {
-	attempt := d.Attempt + 1
-	if err := t.sure.DeliveryClaim(ctx, db.DeliveryClaimParams{LeaseUntil: ptr(t.at.Add(t.c.times.Lease)), At: t.at, ID: d.ID, ClinicID: d.ClinicID, Rev: d.Rev}); err != nil {
-		return err
-	}
-	if err := t.later.AttemptBegin(ctx, db.AttemptBeginParams{DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: attempt, At: t.at}); err != nil {
-		return err
-	}
-	t.names = append(t.names, "message-"+d.MessageID.String())
-	return t.deliveryEvent(ctx, d.ID, d.ClinicID, d.PatientID, d.Rev+1, map[string]any{"from": "queued", "to": "sending", "attempt": attempt})
-}
-
-// mayNotSend is everything that may have changed since approval.
-func (c *Clinic) mayNotSend(now time.Time, x db.DeliveryTakeRow, b *chest, to, body Text) move {
-	d := x.Delivery
-	switch {
-	case !d.NotAfter.After(now):
-		return move{to: "expired", code: "expired"}
-	case x.MessageStatus != "approved" || d.MessageVersion == nil || x.MessageVersion != *d.MessageVersion:
-		return move{to: "cancelled", code: "withdrawn"}
-	case x.Consent == "out":
-		return move{to: "refused", code: "opted_out"}
-	case x.ContactGone || !bytes.Equal(x.ContactIndex, d.RecipientIndex):
-		return move{to: "refused", code: "contact_changed"}
-	case b.err != nil || !c.asSigned(x, b, to, body):
-		return move{to: "refused", code: "seal"}
-	}
-	return move{}
-}
-
-// asSigned: notice, recipient and the message behind the link are, byte for byte, what was countersigned.
-func (c *Clinic) asSigned(x db.DeliveryTakeRow, b *chest, to, body Text) bool {
-	d := x.Delivery
-	if x.SignerID == nil || x.SignerName == nil || x.SignerRole == nil || x.SignedAt == nil {
-		return false
-	}
-	s := signature{message: *d.MessageID, text: b.open(x.FinalSealed, "messages", "final", *d.MessageID).Reveal(), evidence: x.FinalEvidence,
-		signer: *x.SignerID, name: *x.SignerName, role: *x.SignerRole, at: *x.SignedAt}
-	return b.err == nil && c.holds(x.FinalMac, s) && addressedTo(x.FinalEvidence, d.Channel, d.RecipientIndex) &&
-		bytes.Equal(d.RecipientIndex, c.keys.Index("address", looseKey(to.Reveal()))) &&
-		hmac.Equal(d.Mac, c.noticeMAC(d.ID, d.Channel, to.Reveal(), body.Reveal(), *d.MessageVersion))
-}
-
-func (c *Clinic) parcel(now time.Time, x db.DeliveryTakeRow, to, body Text) *Parcel {
-	d := x.Delivery
-	subject, _ := notice(x.NoticeName, d.Channel, "")
-	return &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt) + 1, Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
-		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), NotAfter: d.NotAfter, clinicID: d.ClinicID,
-		doubted: x.Breaker != breakerClosed || x.Failures > 0}
-}
-
-// stopURL is where one click in a mail program opts out; SMS has its own word for it.
-func (c *Clinic) stopURL(b *chest, x db.DeliveryTakeRow) string {
-	if x.PageID == nil || x.Delivery.Channel != "email" {
-		return ""
-	}
-	return c.pageLink(b.open(x.TokenSealed, "pages", "token", *x.PageID).Reveal()) + "/stop"
 }

@@ -1,6 +1,7 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"countersign/internal/db"
 	"countersign/internal/faultpoint"
@@ -64,40 +67,82 @@ func keyOf(id string) string {
 	return id
 }
 
+// record is what one attempt learnt.
+type record struct {
+	actor    Actor
+	parcel   *Parcel
+	provider string
+	out      Outcome
+}
+
 // DeliveryRecord writes down what one attempt learnt, fenced by its number. Evidence of acceptance always counts, even
-// from an attempt whose lease is over; everything else only from the attempt that still holds the row.
+// from an attempt whose lease is over; everything else only from the attempt that still holds the row. Records that come
+// together share a transaction.
 func (c *Clinic) DeliveryRecord(ctx context.Context, a Actor, p *Parcel, provider string, out Outcome) error {
 	a.ClinicID = p.clinicID
 	out.Code, out.ProviderID = codeOf(out.Code), keyOf(out.ProviderID)
-	return c.do(ctx, a, DeliveryRecord, Subject{Kind: "delivery", ID: p.DeliveryID}, func(t *tx) error {
-		t.silent = true
-		r, err := t.DeliveryLockFor(ctx, db.DeliveryLockForParams{ID: p.DeliveryID, Provider: provider, ProviderID: out.ProviderID})
+	subject := Subject{Kind: "delivery", ID: p.DeliveryID}
+	if !a.Can(DeliveryRecord) {
+		return c.do(ctx, a, DeliveryRecord, subject, nil)
+	}
+	err := c.records.ride(ctx, &record{a, p, provider, out})
+	if KindOf(err) == NotFound {
+		c.refused(ctx, a, DeliveryRecord, subject, Code(err))
+	}
+	return err
+}
+
+// recordAll is the transaction of some records.
+func (c *Clinic) recordAll(ctx context.Context, all []*record, patient bool) (tell func(), err error) {
+	return c.shared(ctx, DeliveryRecord, patient, func(t *tx) error {
+		var p db.DeliveriesLockForParams
+		for _, r := range all {
+			p.Ids, p.Providers, p.ProviderIds = append(p.Ids, r.parcel.DeliveryID), append(p.Providers, r.provider), append(p.ProviderIds, r.out.ProviderID)
+		}
+		rows, err := t.DeliveriesLockFor(ctx, p)
 		if err != nil {
-			return found(err)
-		}
-		d := r.Delivery
-		mine := d.State == "sending" && int(d.Attempt) == p.Attempt
-		if mine || out.Class == OutcomeAccepted {
-			if err := t.hearChannel(ctx, d.Channel, p, out); err != nil {
-				return err
-			}
-		}
-		if out.Code == stoppedCode {
-			if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
-				return err
-			}
-		}
-		if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: out.Class, ErrorClass: out.Code, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(p.Attempt)}); err != nil {
 			return err
 		}
-		if out.Class == OutcomeAccepted {
-			return t.accepted(ctx, &d, provider, out, r.Early)
+		of, early := map[uuid.UUID]*db.Delivery{}, map[string]bool{}
+		for _, r := range rows {
+			of[r.Delivery.ID] = &r.Delivery
+			early[r.ProviderID] = early[r.ProviderID] || r.Early
 		}
-		if !mine {
-			return nil
+		slices.SortStableFunc(all, func(a, b *record) int { return cmp.Compare(a.parcel.Channel, b.parcel.Channel) }) // breakers, in one order
+		for _, r := range all {
+			d := of[r.parcel.DeliveryID]
+			if d == nil {
+				return notFound()
+			}
+			if err := t.as(r.actor, Subject{Kind: "delivery", ID: d.ID}).learn(ctx, d, r, early[r.out.ProviderID]); err != nil {
+				return err
+			}
 		}
-		return t.moveDelivery(ctx, &d, t.afterAttempt(d, provider, out))
+		return nil
 	})
+}
+
+// learn writes down what one attempt learnt about a delivery that is locked.
+func (t *tx) learn(ctx context.Context, d *db.Delivery, r *record, early bool) error {
+	mine := d.State == "sending" && int(d.Attempt) == r.parcel.Attempt
+	if mine || r.out.Class == OutcomeAccepted {
+		if err := t.hearChannel(ctx, d.Channel, r.parcel, r.out); err != nil {
+			return err
+		}
+	}
+	if r.out.Code == stoppedCode {
+		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
+			return err
+		}
+	}
+	t.line.end(d, int32(r.parcel.Attempt), t.at, r.out.Class, r.out.Code)
+	if r.out.Class == OutcomeAccepted {
+		return t.accepted(ctx, d, r.provider, r.out, early)
+	}
+	if !mine {
+		return nil
+	}
+	return t.moveDelivery(ctx, d, t.afterAttempt(*d, r.provider, r.out))
 }
 
 // afterAttempt is where an attempt that was not accepted leaves its delivery.
@@ -119,30 +164,32 @@ func (t *tx) accepted(ctx context.Context, d *db.Delivery, provider string, out 
 			return err
 		}
 	} else if d.ProviderID == "" {
-		d.Provider, d.ProviderID = provider, out.ProviderID
-		if err := t.sure.DeliveryNote(ctx, db.DeliveryNoteParams{Provider: provider, ProviderID: out.ProviderID, ErrorClass: d.ErrorClass, At: t.at, ID: d.ID, ClinicID: d.ClinicID}); err != nil {
-			return err
-		}
+		d.Provider, d.ProviderID, d.UpdatedAt = provider, out.ProviderID, t.at
+		t.line.save(d, d.Rev)
 	}
 	if !early {
 		return nil
 	}
-	return t.matchEvents(ctx, provider, map[string]*db.Delivery{out.ProviderID: d})
+	return t.matchEvents(ctx, provider, map[string]told{out.ProviderID: {d, t}})
+}
+
+// told is a delivery under a provider's id, and whose news it is that it has this id.
+type told struct {
+	*db.Delivery
+	by *tx
 }
 
 // matchEvents folds the reports that came before their delivery was known by the provider's id. The deliveries, by that
 // id, are locked.
-func (t *tx) matchEvents(ctx context.Context, provider string, known map[string]*db.Delivery) error {
+func (t *tx) matchEvents(ctx context.Context, provider string, known map[string]told) error {
 	early, err := t.EventsUnmatched(ctx, db.EventsUnmatchedParams{Provider: provider, ProviderIds: slices.Sorted(maps.Keys(known))})
 	if err != nil {
 		return err
 	}
 	for _, e := range early {
-		d := known[e.ProviderID]
-		if err := t.later.EventMatch(ctx, db.EventMatchParams{ClinicID: &d.ClinicID, DeliveryID: &d.ID, ID: e.ID}); err != nil {
-			return err
-		}
-		if err := t.foldInto(ctx, d, Receipt{Provider: provider, ProviderID: e.ProviderID, State: e.State, Code: e.Code}); err != nil {
+		of := known[e.ProviderID]
+		t.line.match(e.ID, of.Delivery)
+		if err := of.by.foldInto(ctx, of.Delivery, Receipt{Provider: provider, ProviderID: e.ProviderID, State: e.State, Code: e.Code}); err != nil {
 			return err
 		}
 	}

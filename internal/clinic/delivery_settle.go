@@ -71,9 +71,7 @@ func (c *Clinic) DeliverySettle(ctx context.Context, a Actor, u Unknown, f Found
 			return found(err)
 		}
 		if f.Class == FoundAccepted {
-			if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: OutcomeAccepted, DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: int32(u.Attempt)}); err != nil {
-				return err
-			}
+			t.line.end(&d, int32(u.Attempt), t.at, OutcomeAccepted, "")
 			if err := t.accepted(ctx, &d, f.Provider, Outcome{ProviderID: f.ProviderID}, true); err != nil {
 				return err
 			}

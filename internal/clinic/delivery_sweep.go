@@ -55,9 +55,7 @@ func (t *tx) sweepLeases(ctx context.Context) (int, error) {
 		to = move{to: "queued", code: "lease_expired", next: t.at}
 	}
 	for _, d := range rows {
-		if err := t.later.AttemptEnd(ctx, db.AttemptEndParams{At: &t.at, Outcome: "abandoned", ErrorClass: "lease_expired", DeliveryID: d.ID, ClinicID: d.ClinicID, Attempt: d.Attempt}); err != nil {
-			return 0, err
-		}
+		t.line.end(&d, d.Attempt, t.at, "abandoned", "lease_expired")
 		if err := t.moveDelivery(ctx, &d, to); err != nil {
 			return 0, err
 		}
@@ -75,7 +73,7 @@ func (c *Clinic) sweepEvents(ctx context.Context, a Actor) (int, error) {
 			if err != nil {
 				return err
 			}
-			return t.matchEvents(ctx, r.Provider, map[string]*db.Delivery{r.ProviderID: &d})
+			return t.matchEvents(ctx, r.Provider, map[string]told{r.ProviderID: {&d, t}})
 		}); err != nil {
 			return i, err
 		}

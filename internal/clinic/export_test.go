@@ -9,13 +9,69 @@ import (
 	"countersign/internal/db"
 )
 
+// PlainIDs is what a new connection is taught about ids.
+var PlainIDs = plainIDs
+
 // Fold is for the tests that hold the database's drawing against it.
 var Fold = fold
 
-// NewLine is a deed's way to Postgres: at once, put off, and put off with one row to change.
-func NewLine(tx pgx.Tx) (now db.DBTX, later, sure db.DBTX, flush func(context.Context) error) {
-	l := &line{tx: tx, batch: &pgx.Batch{}}
-	return l, putOff{l, false}, putOff{l, true}, l.flush
+// Line is a deed's way to Postgres, for the tests of what it puts off.
+type Line struct{ line }
+
+func NewLine(tx pgx.Tx) *Line { return &Line{line{tx: tx}} }
+
+// Step puts off taking a delivery to a state, with its event.
+func (l *Line) Step(d *db.Delivery, state string) error {
+	rev := d.Rev
+	if d.State == "queued" && state == "sending" {
+		d.Attempt, d.LeaseUntil = d.Attempt+1, &d.NotAfter
+	}
+	d.State, d.Rev = state, rev+1
+	l.save(d, rev)
+	e := WorkerActor("test").event(DeliverySweep, Subject{Kind: "delivery", ID: d.ID}, d.CreatedAt, "done", "")
+	e.ClinicID, e.Rev = d.ClinicID, &d.Rev
+	return l.append(e)
+}
+
+// Note puts off writing a delivery as it is.
+func (l *Line) Note(d *db.Delivery) { l.save(d, d.Rev) }
+
+func (l *Line) Flush(ctx context.Context) error { return l.flush(ctx) }
+
+// PutOff is a connection that takes writes for later.
+func PutOff() db.DBTX { return &putOff{} }
+
+// ClaimTogether, RecordTogether and ReceiveTogether are what a shared transaction does, with who shares it chosen.
+func ClaimTogether(ctx context.Context, c *Clinic, a Actor, ids []uuid.UUID) ([]*Parcel, error) {
+	all := make([]*claim, len(ids))
+	for i, id := range ids {
+		all[i] = &claim{actor: a, id: id}
+	}
+	_, err := c.claimAll(ctx, all, false)
+	parcels := make([]*Parcel, len(ids))
+	for i, one := range all {
+		parcels[i] = one.parcel
+	}
+	return parcels, err
+}
+
+func RecordTogether(ctx context.Context, c *Clinic, a Actor, parcels []*Parcel, provider string, outs []Outcome) error {
+	all := make([]*record, len(parcels))
+	for i, p := range parcels {
+		a.ClinicID = p.clinicID
+		all[i] = &record{a, p, provider, outs[i]}
+	}
+	_, err := c.recordAll(ctx, all, false)
+	return err
+}
+
+func ReceiveTogether(ctx context.Context, c *Clinic, a Actor, posts [][]Receipt) error {
+	all := make([]*post, len(posts))
+	for i, receipts := range posts {
+		all[i] = &post{a, receipts}
+	}
+	_, err := c.receiveAll(ctx, all, false)
+	return err
 }
 
 // UnknownOf is what a look-up that began long ago still holds in its hands.

@@ -42,6 +42,8 @@ const (
 	backoffMost  = 10 * time.Minute
 	sweepMost    = 100
 	receiveMost  = 200 // reports in one transaction
+	shareMost    = 32  // claims or records in one transaction
+	shareFlights = 4   // such transactions at once, of each kind, when one takes long: else one, which more share
 
 	breakerMost      = 5 // failures in a row that open a channel's breaker
 	breakerPauseMost = 10 * time.Minute

@@ -6,15 +6,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"countersign/internal/db"
 )
 
-// line is a deed's way to Postgres inside its transaction. Writes that nobody waits for are put off and go in one round
-// trip: before the next statement that is not put off, and at the latest before the commit. So the order of the code is
-// the order in the database, and a deed that ends by three writes costs one trip for them.
+// line is a deed's way to Postgres inside its transaction. Writes that nobody waits for are put off, gathered by kind, and
+// go in one round trip with one statement for each kind, however many rows it has: before the next statement that is not
+// put off, and at the latest before the commit. So what a deed asks it asks after what it wrote. Among the writes that go
+// together the order of kinds is the one in flush; two writes of one row keep theirs.
 type line struct {
-	tx    pgx.Tx
-	batch *pgx.Batch
-	exact []bool // of each write put off: it must change exactly one row
+	tx pgx.Tx
+	writes
 }
 
 // errMoved is a write that found its row elsewhere than the deed had read it.
@@ -22,16 +24,20 @@ var errMoved = refuse(Conflict, "moved", "This has just moved on.")
 
 // flush sends what was put off. The first failure is the deed's.
 func (l *line) flush(ctx context.Context) error {
-	if len(l.exact) == 0 {
+	if !l.any {
 		return nil
 	}
-	batch, exact := l.batch, l.exact
-	l.batch, l.exact = &pgx.Batch{}, nil
-	results := l.tx.SendBatch(ctx, batch)
+	off := &putOff{}
+	err := l.writes.queue(ctx, off)
+	l.writes = writes{}
+	if err != nil {
+		return err
+	}
+	results := l.tx.SendBatch(ctx, &off.batch)
 	var failed error
-	for i := 0; i < len(exact) && failed == nil; i++ {
+	for i := 0; i < len(off.rows) && failed == nil; i++ {
 		var tag pgconn.CommandTag
-		if tag, failed = results.Exec(); failed == nil && exact[i] && tag.RowsAffected() != 1 {
+		if tag, failed = results.Exec(); failed == nil && off.rows[i] >= 0 && tag.RowsAffected() != int64(off.rows[i]) {
 			failed = errMoved
 		}
 	}
@@ -62,24 +68,29 @@ func (l *line) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return l.tx.QueryRow(ctx, sql, args...)
 }
 
-// putOff is the same line for writes that are put off.
+// putOff takes statements for one round trip, and how many rows each has to change: anyRows where that is no matter.
 type putOff struct {
-	*line
-	exact bool
+	batch pgx.Batch
+	rows  []int
+	next  int
 }
 
-func (w putOff) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+const anyRows = -1
+
+var _ db.DBTX = (*putOff)(nil)
+
+func (w *putOff) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	w.batch.Queue(sql, args...)
-	w.line.exact = append(w.line.exact, w.exact)
+	w.rows = append(w.rows, w.next)
 	return pgconn.CommandTag{}, nil
 }
 
 // errReads is a query that somebody tried to put off: its answer would come too late.
 var errReads = errors.New("clinic: only a write without an answer can be put off")
 
-func (w putOff) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errReads }
+func (w *putOff) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errReads }
 
-func (w putOff) QueryRow(context.Context, string, ...any) pgx.Row { return failedRow{errReads} }
+func (w *putOff) QueryRow(context.Context, string, ...any) pgx.Row { return failedRow{errReads} }
 
 type failedRow struct{ err error }
 

@@ -69,13 +69,25 @@ func (t *tx) checkSubject(ctx context.Context, b *chest, m db.MessageLockRow, te
 	if err != nil {
 		return check.Subject{}, err
 	}
-	cl, err := t.ClinicGet(ctx, m.ClinicID)
+	cl, err := t.clinicOf(ctx, m.ClinicID)
 	if err != nil {
 		return check.Subject{}, err
 	}
 	return check.Subject{Text: text, Brief: body.brief(shot, m.Kind, Priorities[m.Priority], m.Channel), Patient: people.patient, Others: people.others,
 		Settings: check.Settings{Grade: gradeOf[settings.ReadingLevel], MaxWords: settings.MaxWords, Language: people.language},
 		SignOff:  settings.SignOff, AllowedNumbers: []string{cl.Phone, cl.EmergencyLine}, Now: t.at.In(zoneOf(cl))}, nil
+}
+
+// clinicOf reads the clinic, once in a deed.
+func (t *tx) clinicOf(ctx context.Context, id uuid.UUID) (db.Clinic, error) {
+	if t.ours != nil && t.ours.ID == id {
+		return *t.ours, nil
+	}
+	cl, err := t.ClinicGet(ctx, id)
+	if err == nil {
+		t.ours = &cl
+	}
+	return cl, err
 }
 
 func zoneOf(cl db.Clinic) *time.Location {

@@ -70,6 +70,17 @@ func openSettings(r db.DoctorSetting) Settings {
 
 // settingsOf are a doctor's settings, or the defaults with the doctor's name.
 func (t *tx) settingsOf(ctx context.Context, doctor uuid.UUID) (Settings, error) {
+	if s, read := t.settings[doctor]; read {
+		return s, nil
+	}
+	s, err := t.readSettings(ctx, doctor)
+	if err == nil {
+		t.settings = map[uuid.UUID]Settings{doctor: s}
+	}
+	return s, err
+}
+
+func (t *tx) readSettings(ctx context.Context, doctor uuid.UUID) (Settings, error) {
 	r, err := t.SettingsLast(ctx, db.SettingsLastParams{StaffID: doctor, ClinicID: t.clinicID()})
 	if err == nil {
 		return openSettings(r), nil

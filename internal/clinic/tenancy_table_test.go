@@ -9,7 +9,9 @@ var queriesOfNoClinic = map[string]string{
 	"DraftRequestsDue":       "the relay works for all clinics",
 	"DraftRequestMessage":    "the worker knows a task's id and finds its clinic by it",
 	"DeliveryLock":           "the worker knows a task's id and finds its clinic by it",
-	"DeliveryLockFor":        "the worker knows a task's id and finds its clinic by it",
+	"DeliveriesLockFor":      "the worker knows its tasks' ids and finds their clinics by them",
+	"DeliveriesEvidence":     "the reports on rows that are locked and whose clinics are known",
+	"EventsMatch":            "the deliveries that reports turn out to be about are locked, and give them their clinics",
 	"DeliveriesLock":         "a verified webhook knows ids and finds their clinics by them",
 	"ClinicsOfAddress":       "a verified reply knows a number and finds its clinics by it",
 	"EventsUnmatched":        "reports that no clinic owns yet",
@@ -52,14 +54,14 @@ var queriesWithoutTeam = map[string]string{
 		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
 	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount`,
 	"the worker, which has no care team": `
-		DeliveriesDue DeliveryHold DeliveryClaim DeliveryLock DeliveryMove DeliveryNote DeliveryTake DeliveryLockFor AttemptEnd
+		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided
 		DraftRequestClaim DraftRequestProgress DraftRequestRetry DraftRequestFinish DraftRequestCharge DraftRequestsSpent DraftRequestsDue
 		DraftRequestMessage MessageLockByWorker`,
 	"a verified provider": `
 		DeliveriesLock EventsMatchable ContactBounce ClinicsOfAddress`,
 	"the patient, by the secret in their link": `
-		PageByToken PageProofsToday PageTried PageOpened PageAcknowledged PageSessionFind ContactVerify`,
+		PageByToken PageProofsLock PageProofsToday PageTried PageOpened PageAcknowledged PageSessionFind ContactVerify`,
 	"the operator, who restores the installation": `
 		DeliveriesSuspect DeliveriesSuspectCount DeliveryAskSince DeliveriesUnknownAskSince DeliveriesSettling`,
 }

@@ -15,53 +15,59 @@ import (
 const auditAppend = `-- name: AuditAppend :exec
 INSERT INTO audit_events (id, at, clinic_id, actor_kind, actor_id, role, session_id, deed, subject_kind, subject_id, patient_id,
                           outcome, reason, rev, detail, ip, agent, request_id, rec)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-        $12, $13, $14, $15, $16, $17, $18, $19)
+SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), unnest($3::uuid[]), unnest($4::text[]),
+       nullif(unnest($5::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid), unnest($6::text[]),
+       nullif(unnest($7::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid), unnest($8::text[]), unnest($9::text[]),
+       nullif(unnest($10::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),
+       nullif(unnest($11::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),
+       unnest($12::text[]), unnest($13::text[]), nullif(unnest($14::int[]), 0), unnest($15::jsonb[]),
+       unnest($16::text[]), unnest($17::text[]), unnest($18::text[]), unnest($19::bytea[])
 `
 
 type AuditAppendParams struct {
-	ID          uuid.UUID
-	At          time.Time
-	ClinicID    uuid.UUID
-	ActorKind   string
-	ActorID     *uuid.UUID
-	Role        string
-	SessionID   *uuid.UUID
-	Deed        string
-	SubjectKind string
-	SubjectID   *uuid.UUID
-	PatientID   *uuid.UUID
-	Outcome     string
-	Reason      string
-	Rev         *int32
-	Detail      []byte
-	Ip          string
-	Agent       string
-	RequestID   string
-	Rec         []byte
+	Ids          []uuid.UUID
+	Ats          []time.Time
+	ClinicIds    []uuid.UUID
+	ActorKinds   []string
+	ActorIds     []uuid.UUID
+	Roles        []string
+	SessionIds   []uuid.UUID
+	Deeds        []string
+	SubjectKinds []string
+	SubjectIds   []uuid.UUID
+	PatientIds   []uuid.UUID
+	Outcomes     []string
+	Reasons      []string
+	Revs         []int32
+	Details      [][]byte
+	Ips          []string
+	Agents       []string
+	RequestIds   []string
+	Recs         [][]byte
 }
 
+// One statement for all events of a transaction. A zero id or rev is none.
 func (q *Queries) AuditAppend(ctx context.Context, arg AuditAppendParams) error {
 	_, err := q.db.Exec(ctx, auditAppend,
-		arg.ID,
-		arg.At,
-		arg.ClinicID,
-		arg.ActorKind,
-		arg.ActorID,
-		arg.Role,
-		arg.SessionID,
-		arg.Deed,
-		arg.SubjectKind,
-		arg.SubjectID,
-		arg.PatientID,
-		arg.Outcome,
-		arg.Reason,
-		arg.Rev,
-		arg.Detail,
-		arg.Ip,
-		arg.Agent,
-		arg.RequestID,
-		arg.Rec,
+		arg.Ids,
+		arg.Ats,
+		arg.ClinicIds,
+		arg.ActorKinds,
+		arg.ActorIds,
+		arg.Roles,
+		arg.SessionIds,
+		arg.Deeds,
+		arg.SubjectKinds,
+		arg.SubjectIds,
+		arg.PatientIds,
+		arg.Outcomes,
+		arg.Reasons,
+		arg.Revs,
+		arg.Details,
+		arg.Ips,
+		arg.Agents,
+		arg.RequestIds,
+		arg.Recs,
 	)
 	return err
 }

@@ -13,50 +13,53 @@ import (
 	"github.com/google/uuid"
 )
 
-const attemptBegin = `-- name: AttemptBegin :exec
-INSERT INTO delivery_attempts (delivery_id, clinic_id, attempt, started_at) VALUES ($1, $2, $3, $4)
+const attemptsBegin = `-- name: AttemptsBegin :exec
+INSERT INTO delivery_attempts (delivery_id, clinic_id, attempt, started_at)
+SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int[]), unnest($4::timestamptz[])
 `
 
-type AttemptBeginParams struct {
-	DeliveryID uuid.UUID
-	ClinicID   uuid.UUID
-	Attempt    int32
-	At         time.Time
+type AttemptsBeginParams struct {
+	DeliveryIds []uuid.UUID
+	ClinicIds   []uuid.UUID
+	Attempts    []int32
+	Ats         []time.Time
 }
 
-func (q *Queries) AttemptBegin(ctx context.Context, arg AttemptBeginParams) error {
-	_, err := q.db.Exec(ctx, attemptBegin,
-		arg.DeliveryID,
-		arg.ClinicID,
-		arg.Attempt,
-		arg.At,
+func (q *Queries) AttemptsBegin(ctx context.Context, arg AttemptsBeginParams) error {
+	_, err := q.db.Exec(ctx, attemptsBegin,
+		arg.DeliveryIds,
+		arg.ClinicIds,
+		arg.Attempts,
+		arg.Ats,
 	)
 	return err
 }
 
-const attemptEnd = `-- name: AttemptEnd :exec
-UPDATE delivery_attempts SET finished_at = $1, outcome = $2, error_class = $3
-WHERE delivery_id = $4 AND clinic_id = $5 AND attempt = $6
-  AND (finished_at IS NULL OR ($2 = 'accepted' AND outcome IN ('abandoned', 'unknown')))
+const attemptsEnd = `-- name: AttemptsEnd :exec
+UPDATE delivery_attempts t SET finished_at = v.at, outcome = v.outcome, error_class = v.error_class
+FROM (SELECT unnest((SELECT $1::uuid[])) AS delivery_id, unnest($2::uuid[]) AS clinic_id, unnest($3::int[]) AS attempt,
+             unnest($4::timestamptz[]) AS at, unnest($5::text[]) AS outcome, unnest($6::text[]) AS error_class) v
+WHERE t.delivery_id = v.delivery_id AND t.clinic_id = v.clinic_id AND t.attempt = v.attempt
+  AND (t.finished_at IS NULL OR (v.outcome = 'accepted' AND t.outcome IN ('abandoned', 'unknown')))
 `
 
-type AttemptEndParams struct {
-	At         *time.Time
-	Outcome    string
-	ErrorClass string
-	DeliveryID uuid.UUID
-	ClinicID   uuid.UUID
-	Attempt    int32
+type AttemptsEndParams struct {
+	DeliveryIds  []uuid.UUID
+	ClinicIds    []uuid.UUID
+	Attempts     []int32
+	Ats          []time.Time
+	Outcomes     []string
+	ErrorClasses []string
 }
 
-func (q *Queries) AttemptEnd(ctx context.Context, arg AttemptEndParams) error {
-	_, err := q.db.Exec(ctx, attemptEnd,
-		arg.At,
-		arg.Outcome,
-		arg.ErrorClass,
-		arg.DeliveryID,
-		arg.ClinicID,
-		arg.Attempt,
+func (q *Queries) AttemptsEnd(ctx context.Context, arg AttemptsEndParams) error {
+	_, err := q.db.Exec(ctx, attemptsEnd,
+		arg.DeliveryIds,
+		arg.ClinicIds,
+		arg.Attempts,
+		arg.Ats,
+		arg.Outcomes,
+		arg.ErrorClasses,
 	)
 	return err
 }
@@ -237,9 +240,9 @@ func (q *Queries) DeliveriesLate(ctx context.Context, arg DeliveriesLateParams) 
 
 const deliveriesLock = `-- name: DeliveriesLock :many
 SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE (id, clinic_id) IN (
-    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY($1::uuid[])
+    SELECT a.id, a.clinic_id FROM deliveries a WHERE a.id = ANY((SELECT $1::uuid[])::uuid[])
     UNION
-    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = $2 AND b.provider_id = ANY($3::text[]) AND b.provider_id <> '')
+    SELECT b.id, b.clinic_id FROM deliveries b WHERE b.provider = $2 AND b.provider_id = ANY((SELECT $3::text[])::text[]) AND b.provider_id <> '')
 ORDER BY id FOR UPDATE
 `
 
@@ -249,7 +252,8 @@ type DeliveriesLockParams struct {
 	ProviderIds []string
 }
 
-// In one order, so that posts about the same deliveries never wait for each other in a ring.
+// In one order, so that posts about the same deliveries never wait for each other in a ring. How many there are is hidden
+// from the planner, as in DeliveriesTake.
 func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) ([]Delivery, error) {
 	rows, err := q.db.Query(ctx, deliveriesLock, arg.Ids, arg.Provider, arg.ProviderIds)
 	if err != nil {
@@ -291,6 +295,80 @@ func (q *Queries) DeliveriesLock(ctx context.Context, arg DeliveriesLockParams) 
 			&i.Resends,
 			&i.AskedSince,
 			&i.Superseded,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveriesLockFor = `-- name: DeliveriesLockFor :many
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, v.provider_id, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = v.provider
+    AND e.provider_id = v.provider_id AND e.provider_id <> '') AS early
+FROM (SELECT unnest((SELECT $1::uuid[])) AS id, unnest($2::text[]) AS provider, unnest($3::text[])::text AS provider_id) v
+JOIN deliveries d ON d.id = v.id ORDER BY d.id FOR UPDATE OF d
+`
+
+type DeliveriesLockForParams struct {
+	Ids         []uuid.UUID
+	Providers   []string
+	ProviderIds []string
+}
+
+type DeliveriesLockForRow struct {
+	Delivery   Delivery
+	ProviderID string
+	Early      bool
+}
+
+// In one order, as all that lock several. early: reports under the provider's id are there already.
+func (q *Queries) DeliveriesLockFor(ctx context.Context, arg DeliveriesLockForParams) ([]DeliveriesLockForRow, error) {
+	rows, err := q.db.Query(ctx, deliveriesLockFor, arg.Ids, arg.Providers, arg.ProviderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeliveriesLockForRow{}
+	for rows.Next() {
+		var i DeliveriesLockForRow
+		if err := rows.Scan(
+			&i.Delivery.ID,
+			&i.Delivery.ClinicID,
+			&i.Delivery.PatientID,
+			&i.Delivery.MessageID,
+			&i.Delivery.MessageVersion,
+			&i.Delivery.Kind,
+			&i.Delivery.Round,
+			&i.Delivery.Channel,
+			&i.Delivery.ContactID,
+			&i.Delivery.Priority,
+			&i.Delivery.RecipientSealed,
+			&i.Delivery.RecipientIndex,
+			&i.Delivery.BodySealed,
+			&i.Delivery.Mac,
+			&i.Delivery.State,
+			&i.Delivery.Attempt,
+			&i.Delivery.Rev,
+			&i.Delivery.LeaseUntil,
+			&i.Delivery.NextAttemptAt,
+			&i.Delivery.NotAfter,
+			&i.Delivery.EnqueuedAt,
+			&i.Delivery.Dispatch,
+			&i.Delivery.Provider,
+			&i.Delivery.ProviderID,
+			&i.Delivery.ErrorClass,
+			&i.Delivery.MarkedSentBy,
+			&i.Delivery.CreatedAt,
+			&i.Delivery.UpdatedAt,
+			&i.Delivery.Resends,
+			&i.Delivery.AskedSince,
+			&i.Delivery.Superseded,
+			&i.ProviderID,
+			&i.Early,
 		); err != nil {
 			return nil, err
 		}
@@ -352,6 +430,181 @@ func (q *Queries) DeliveriesOfMessage(ctx context.Context, arg DeliveriesOfMessa
 			&i.Resends,
 			&i.AskedSince,
 			&i.Superseded,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveriesSave = `-- name: DeliveriesSave :exec
+UPDATE deliveries d SET state = v.state, attempt = v.attempt, rev = v.rev, lease_until = nullif(v.lease_until, '0001-01-01 00:00:00+00'::timestamptz),
+    next_attempt_at = v.next_attempt_at, enqueued_at = nullif(v.enqueued_at, '0001-01-01 00:00:00+00'::timestamptz), provider = v.provider,
+    provider_id = v.provider_id, error_class = v.error_class, resends = v.resends,
+    marked_sent_by = nullif(v.marked_sent_by, '00000000-0000-0000-0000-000000000000'::uuid), updated_at = v.updated_at
+FROM (SELECT unnest((SELECT $1::uuid[])) AS id, unnest($2::uuid[]) AS clinic_id, unnest($3::int[]) AS read_rev,
+             unnest($4::text[]) AS state, unnest($5::int[]) AS attempt, unnest($6::int[]) AS rev,
+             unnest($7::timestamptz[]) AS lease_until, unnest($8::timestamptz[]) AS next_attempt_at,
+             unnest($9::timestamptz[]) AS enqueued_at, unnest($10::text[]) AS provider, unnest($11::text[]) AS provider_id,
+             unnest($12::text[]) AS error_class, unnest($13::int[]) AS resends, unnest($14::uuid[]) AS marked_sent_by,
+             unnest($15::timestamptz[]) AS updated_at) v
+WHERE d.id = v.id AND d.clinic_id = v.clinic_id AND d.rev = v.read_rev
+`
+
+type DeliveriesSaveParams struct {
+	Ids          []uuid.UUID
+	ClinicIds    []uuid.UUID
+	ReadRevs     []int32
+	States       []string
+	Attempts     []int32
+	Revs         []int32
+	Leases       []time.Time
+	NextAttempts []time.Time
+	Enqueued     []time.Time
+	Providers    []string
+	ProviderIds  []string
+	ErrorClasses []string
+	Resends      []int32
+	MarkedBy     []uuid.UUID
+	Updated      []time.Time
+}
+
+// Each row as its deed left it, if it still is at the rev at which it was read. A zero time or id is none. The array of ids is
+// hidden from the planner, which else plans anew for each number of rows.
+func (q *Queries) DeliveriesSave(ctx context.Context, arg DeliveriesSaveParams) error {
+	_, err := q.db.Exec(ctx, deliveriesSave,
+		arg.Ids,
+		arg.ClinicIds,
+		arg.ReadRevs,
+		arg.States,
+		arg.Attempts,
+		arg.Revs,
+		arg.Leases,
+		arg.NextAttempts,
+		arg.Enqueued,
+		arg.Providers,
+		arg.ProviderIds,
+		arg.ErrorClasses,
+		arg.Resends,
+		arg.MarkedBy,
+		arg.Updated,
+	)
+	return err
+}
+
+const deliveriesTake = `-- name: DeliveriesTake :many
+SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
+       m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
+       coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
+       coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
+        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
+       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures,
+       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $1)::bool AS may_send
+FROM deliveries d
+JOIN breakers br ON br.channel = d.channel
+JOIN clinics cl ON cl.id = d.clinic_id
+JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
+LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
+LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
+LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
+WHERE d.id = ANY((SELECT $2::uuid[])::uuid[]) FOR UPDATE OF d SKIP LOCKED
+`
+
+type DeliveriesTakeParams struct {
+	Generation int64
+	Ids        []uuid.UUID
+}
+
+type DeliveriesTakeRow struct {
+	Delivery       Delivery
+	NoticeName     string
+	Wrapped        []byte
+	MessageStatus  string
+	MessageVersion int32
+	FinalSealed    seal.Sealed
+	FinalEvidence  []byte
+	FinalMac       []byte
+	SignerID       *uuid.UUID
+	SignerName     *string
+	SignerRole     *string
+	SignedAt       *time.Time
+	ContactIndex   []byte
+	ContactGone    bool
+	Consent        string
+	PageID         *uuid.UUID
+	TokenSealed    seal.Sealed
+	Breaker        string
+	Failures       int32
+	MaySend        bool
+}
+
+// All that claims look at, in one look. Whoever holds a row at the moment is ahead of us: there is nothing to take.
+// By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
+// It cannot see how many ids there are either, or it would plan anew for each number.
+func (q *Queries) DeliveriesTake(ctx context.Context, arg DeliveriesTakeParams) ([]DeliveriesTakeRow, error) {
+	rows, err := q.db.Query(ctx, deliveriesTake, arg.Generation, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeliveriesTakeRow{}
+	for rows.Next() {
+		var i DeliveriesTakeRow
+		if err := rows.Scan(
+			&i.Delivery.ID,
+			&i.Delivery.ClinicID,
+			&i.Delivery.PatientID,
+			&i.Delivery.MessageID,
+			&i.Delivery.MessageVersion,
+			&i.Delivery.Kind,
+			&i.Delivery.Round,
+			&i.Delivery.Channel,
+			&i.Delivery.ContactID,
+			&i.Delivery.Priority,
+			&i.Delivery.RecipientSealed,
+			&i.Delivery.RecipientIndex,
+			&i.Delivery.BodySealed,
+			&i.Delivery.Mac,
+			&i.Delivery.State,
+			&i.Delivery.Attempt,
+			&i.Delivery.Rev,
+			&i.Delivery.LeaseUntil,
+			&i.Delivery.NextAttemptAt,
+			&i.Delivery.NotAfter,
+			&i.Delivery.EnqueuedAt,
+			&i.Delivery.Dispatch,
+			&i.Delivery.Provider,
+			&i.Delivery.ProviderID,
+			&i.Delivery.ErrorClass,
+			&i.Delivery.MarkedSentBy,
+			&i.Delivery.CreatedAt,
+			&i.Delivery.UpdatedAt,
+			&i.Delivery.Resends,
+			&i.Delivery.AskedSince,
+			&i.Delivery.Superseded,
+			&i.NoticeName,
+			&i.Wrapped,
+			&i.MessageStatus,
+			&i.MessageVersion,
+			&i.FinalSealed,
+			&i.FinalEvidence,
+			&i.FinalMac,
+			&i.SignerID,
+			&i.SignerName,
+			&i.SignerRole,
+			&i.SignedAt,
+			&i.ContactIndex,
+			&i.ContactGone,
+			&i.Consent,
+			&i.PageID,
+			&i.TokenSealed,
+			&i.Breaker,
+			&i.Failures,
+			&i.MaySend,
 		); err != nil {
 			return nil, err
 		}
@@ -429,30 +682,6 @@ func (q *Queries) DeliveriesUnknown(ctx context.Context, arg DeliveriesUnknownPa
 	return items, nil
 }
 
-const deliveryClaim = `-- name: DeliveryClaim :exec
-UPDATE deliveries SET state = 'sending', attempt = attempt + 1, rev = rev + 1, lease_until = $1, updated_at = $2
-WHERE id = $3 AND clinic_id = $4 AND rev = $5
-`
-
-type DeliveryClaimParams struct {
-	LeaseUntil *time.Time
-	At         time.Time
-	ID         uuid.UUID
-	ClinicID   uuid.UUID
-	Rev        int32
-}
-
-func (q *Queries) DeliveryClaim(ctx context.Context, arg DeliveryClaimParams) error {
-	_, err := q.db.Exec(ctx, deliveryClaim,
-		arg.LeaseUntil,
-		arg.At,
-		arg.ID,
-		arg.ClinicID,
-		arg.Rev,
-	)
-	return err
-}
-
 const deliveryCreate = `-- name: DeliveryCreate :exec
 INSERT INTO deliveries (id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed,
                         recipient_index, body_sealed, mac, next_attempt_at, not_after, created_at, updated_at)
@@ -503,22 +732,6 @@ func (q *Queries) DeliveryCreate(ctx context.Context, arg DeliveryCreateParams) 
 	return err
 }
 
-const deliveryHold = `-- name: DeliveryHold :exec
-UPDATE deliveries SET enqueued_at = NULL WHERE id = $1 AND clinic_id = $2 AND rev = $3
-`
-
-type DeliveryHoldParams struct {
-	ID       uuid.UUID
-	ClinicID uuid.UUID
-	Rev      int32
-}
-
-// Its channel's breaker is open: the relay looks at it again as soon as the breaker lets it.
-func (q *Queries) DeliveryHold(ctx context.Context, arg DeliveryHoldParams) error {
-	_, err := q.db.Exec(ctx, deliveryHold, arg.ID, arg.ClinicID, arg.Rev)
-	return err
-}
-
 const deliveryLock = `-- name: DeliveryLock :one
 SELECT id, clinic_id, patient_id, message_id, message_version, kind, round, channel, contact_id, priority, recipient_sealed, recipient_index, body_sealed, mac, state, attempt, rev, lease_until, next_attempt_at, not_after, enqueued_at, dispatch, provider, provider_id, error_class, marked_sent_by, created_at, updated_at, resends, asked_since, superseded FROM deliveries WHERE id = $1 FOR UPDATE
 `
@@ -558,64 +771,6 @@ func (q *Queries) DeliveryLock(ctx context.Context, id uuid.UUID) (Delivery, err
 		&i.Resends,
 		&i.AskedSince,
 		&i.Superseded,
-	)
-	return i, err
-}
-
-const deliveryLockFor = `-- name: DeliveryLockFor :one
-SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, EXISTS (SELECT 1 FROM delivery_events e WHERE e.clinic_id IS NULL AND e.provider = $1::text
-    AND e.provider_id = $2::text AND e.provider_id <> '') AS early
-FROM deliveries d WHERE d.id = $3 FOR UPDATE OF d
-`
-
-type DeliveryLockForParams struct {
-	Provider   string
-	ProviderID string
-	ID         uuid.UUID
-}
-
-type DeliveryLockForRow struct {
-	Delivery Delivery
-	Early    bool
-}
-
-// early: reports under the provider's id are there already.
-func (q *Queries) DeliveryLockFor(ctx context.Context, arg DeliveryLockForParams) (DeliveryLockForRow, error) {
-	row := q.db.QueryRow(ctx, deliveryLockFor, arg.Provider, arg.ProviderID, arg.ID)
-	var i DeliveryLockForRow
-	err := row.Scan(
-		&i.Delivery.ID,
-		&i.Delivery.ClinicID,
-		&i.Delivery.PatientID,
-		&i.Delivery.MessageID,
-		&i.Delivery.MessageVersion,
-		&i.Delivery.Kind,
-		&i.Delivery.Round,
-		&i.Delivery.Channel,
-		&i.Delivery.ContactID,
-		&i.Delivery.Priority,
-		&i.Delivery.RecipientSealed,
-		&i.Delivery.RecipientIndex,
-		&i.Delivery.BodySealed,
-		&i.Delivery.Mac,
-		&i.Delivery.State,
-		&i.Delivery.Attempt,
-		&i.Delivery.Rev,
-		&i.Delivery.LeaseUntil,
-		&i.Delivery.NextAttemptAt,
-		&i.Delivery.NotAfter,
-		&i.Delivery.EnqueuedAt,
-		&i.Delivery.Dispatch,
-		&i.Delivery.Provider,
-		&i.Delivery.ProviderID,
-		&i.Delivery.ErrorClass,
-		&i.Delivery.MarkedSentBy,
-		&i.Delivery.CreatedAt,
-		&i.Delivery.UpdatedAt,
-		&i.Delivery.Resends,
-		&i.Delivery.AskedSince,
-		&i.Delivery.Superseded,
-		&i.Early,
 	)
 	return i, err
 }
@@ -685,70 +840,6 @@ func (q *Queries) DeliveryMessage(ctx context.Context, arg DeliveryMessageParams
 	var message_id *uuid.UUID
 	err := row.Scan(&message_id)
 	return message_id, err
-}
-
-const deliveryMove = `-- name: DeliveryMove :exec
-UPDATE deliveries SET state = $1, rev = rev + 1, lease_until = NULL, next_attempt_at = $2, enqueued_at = $3,
-    provider = $4, provider_id = $5, error_class = $6, resends = $7, marked_sent_by = $8, updated_at = $9
-WHERE id = $10 AND clinic_id = $11 AND rev = $12
-`
-
-type DeliveryMoveParams struct {
-	State         string
-	NextAttemptAt time.Time
-	EnqueuedAt    *time.Time
-	Provider      string
-	ProviderID    string
-	ErrorClass    string
-	Resends       int32
-	MarkedSentBy  *uuid.UUID
-	At            time.Time
-	ID            uuid.UUID
-	ClinicID      uuid.UUID
-	Rev           int32
-}
-
-func (q *Queries) DeliveryMove(ctx context.Context, arg DeliveryMoveParams) error {
-	_, err := q.db.Exec(ctx, deliveryMove,
-		arg.State,
-		arg.NextAttemptAt,
-		arg.EnqueuedAt,
-		arg.Provider,
-		arg.ProviderID,
-		arg.ErrorClass,
-		arg.Resends,
-		arg.MarkedSentBy,
-		arg.At,
-		arg.ID,
-		arg.ClinicID,
-		arg.Rev,
-	)
-	return err
-}
-
-const deliveryNote = `-- name: DeliveryNote :exec
-UPDATE deliveries SET provider = $1, provider_id = $2, error_class = $3, updated_at = $4 WHERE id = $5 AND clinic_id = $6
-`
-
-type DeliveryNoteParams struct {
-	Provider   string
-	ProviderID string
-	ErrorClass string
-	At         time.Time
-	ID         uuid.UUID
-	ClinicID   uuid.UUID
-}
-
-func (q *Queries) DeliveryNote(ctx context.Context, arg DeliveryNoteParams) error {
-	_, err := q.db.Exec(ctx, deliveryNote,
-		arg.Provider,
-		arg.ProviderID,
-		arg.ErrorClass,
-		arg.At,
-		arg.ID,
-		arg.ClinicID,
-	)
-	return err
 }
 
 const deliveryOfMessage = `-- name: DeliveryOfMessage :one
@@ -865,127 +956,6 @@ func (q *Queries) DeliverySteps(ctx context.Context, arg DeliveryStepsParams) ([
 	return items, nil
 }
 
-const deliveryTake = `-- name: DeliveryTake :one
-SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.message_version, d.kind, d.round, d.channel, d.contact_id, d.priority, d.recipient_sealed, d.recipient_index, d.body_sealed, d.mac, d.state, d.attempt, d.rev, d.lease_until, d.next_attempt_at, d.not_after, d.enqueued_at, d.dispatch, d.provider, d.provider_id, d.error_class, d.marked_sent_by, d.created_at, d.updated_at, d.resends, d.asked_since, d.superseded, cl.notice_name, k.wrapped, coalesce(m.status, '')::text AS message_status, coalesce(m.version, 0)::int AS message_version,
-       m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at,
-       coalesce(c.address_index, ''::bytea)::bytea AS contact_index, (c.id IS NULL OR c.retired_at IS NOT NULL)::bool AS contact_gone,
-       coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = d.clinic_id AND s.address_index = d.recipient_index
-        AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent,
-       p.id AS page_id, p.token_sealed, br.state AS breaker, br.failures,
-       EXISTS (SELECT 1 FROM instance i WHERE i.held_at IS NULL AND i.generation >= $1)::bool AS may_send
-FROM deliveries d
-JOIN breakers br ON br.channel = d.channel
-JOIN clinics cl ON cl.id = d.clinic_id
-JOIN patient_keys k ON k.patient_id = d.patient_id AND k.clinic_id = d.clinic_id
-LEFT JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
-LEFT JOIN contacts c ON c.id = d.contact_id AND c.clinic_id = d.clinic_id
-LEFT JOIN pages p ON p.message_id = d.message_id AND p.clinic_id = d.clinic_id
-WHERE d.id = $2 FOR UPDATE OF d SKIP LOCKED
-`
-
-type DeliveryTakeParams struct {
-	Generation int64
-	ID         uuid.UUID
-}
-
-type DeliveryTakeRow struct {
-	Delivery       Delivery
-	NoticeName     string
-	Wrapped        []byte
-	MessageStatus  string
-	MessageVersion int32
-	FinalSealed    seal.Sealed
-	FinalEvidence  []byte
-	FinalMac       []byte
-	SignerID       *uuid.UUID
-	SignerName     *string
-	SignerRole     *string
-	SignedAt       *time.Time
-	ContactIndex   []byte
-	ContactGone    bool
-	Consent        string
-	PageID         *uuid.UUID
-	TokenSealed    seal.Sealed
-	Breaker        string
-	Failures       int32
-	MaySend        bool
-}
-
-// All that a claim looks at, in one look. Whoever holds the row at the moment is ahead of us: there is nothing to take.
-// By the id alone: with the state in it the planner, who knows of no queued row at rest, reads the index of those instead.
-func (q *Queries) DeliveryTake(ctx context.Context, arg DeliveryTakeParams) (DeliveryTakeRow, error) {
-	row := q.db.QueryRow(ctx, deliveryTake, arg.Generation, arg.ID)
-	var i DeliveryTakeRow
-	err := row.Scan(
-		&i.Delivery.ID,
-		&i.Delivery.ClinicID,
-		&i.Delivery.PatientID,
-		&i.Delivery.MessageID,
-		&i.Delivery.MessageVersion,
-		&i.Delivery.Kind,
-		&i.Delivery.Round,
-		&i.Delivery.Channel,
-		&i.Delivery.ContactID,
-		&i.Delivery.Priority,
-		&i.Delivery.RecipientSealed,
-		&i.Delivery.RecipientIndex,
-		&i.Delivery.BodySealed,
-		&i.Delivery.Mac,
-		&i.Delivery.State,
-		&i.Delivery.Attempt,
-		&i.Delivery.Rev,
-		&i.Delivery.LeaseUntil,
-		&i.Delivery.NextAttemptAt,
-		&i.Delivery.NotAfter,
-		&i.Delivery.EnqueuedAt,
-		&i.Delivery.Dispatch,
-		&i.Delivery.Provider,
-		&i.Delivery.ProviderID,
-		&i.Delivery.ErrorClass,
-		&i.Delivery.MarkedSentBy,
-		&i.Delivery.CreatedAt,
-		&i.Delivery.UpdatedAt,
-		&i.Delivery.Resends,
-		&i.Delivery.AskedSince,
-		&i.Delivery.Superseded,
-		&i.NoticeName,
-		&i.Wrapped,
-		&i.MessageStatus,
-		&i.MessageVersion,
-		&i.FinalSealed,
-		&i.FinalEvidence,
-		&i.FinalMac,
-		&i.SignerID,
-		&i.SignerName,
-		&i.SignerRole,
-		&i.SignedAt,
-		&i.ContactIndex,
-		&i.ContactGone,
-		&i.Consent,
-		&i.PageID,
-		&i.TokenSealed,
-		&i.Breaker,
-		&i.Failures,
-		&i.MaySend,
-	)
-	return i, err
-}
-
-const eventMatch = `-- name: EventMatch :exec
-UPDATE delivery_events SET clinic_id = $1, delivery_id = $2 WHERE id = $3 AND clinic_id IS NULL
-`
-
-type EventMatchParams struct {
-	ClinicID   *uuid.UUID
-	DeliveryID *uuid.UUID
-	ID         uuid.UUID
-}
-
-func (q *Queries) EventMatch(ctx context.Context, arg EventMatchParams) error {
-	_, err := q.db.Exec(ctx, eventMatch, arg.ClinicID, arg.DeliveryID, arg.ID)
-	return err
-}
-
 const eventsAppend = `-- name: EventsAppend :many
 INSERT INTO delivery_events (id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at)
 SELECT unnest($1::uuid[]), nullif(unnest($2::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),
@@ -1037,6 +1007,23 @@ func (q *Queries) EventsAppend(ctx context.Context, arg EventsAppendParams) ([]u
 		return nil, err
 	}
 	return items, nil
+}
+
+const eventsMatch = `-- name: EventsMatch :exec
+UPDATE delivery_events e SET clinic_id = v.clinic_id, delivery_id = v.delivery_id
+FROM (SELECT unnest((SELECT $1::uuid[])) AS id, unnest($2::uuid[]) AS clinic_id, unnest($3::uuid[]) AS delivery_id) v
+WHERE e.id = v.id AND e.clinic_id IS NULL
+`
+
+type EventsMatchParams struct {
+	Ids         []uuid.UUID
+	ClinicIds   []uuid.UUID
+	DeliveryIds []uuid.UUID
+}
+
+func (q *Queries) EventsMatch(ctx context.Context, arg EventsMatchParams) error {
+	_, err := q.db.Exec(ctx, eventsMatch, arg.Ids, arg.ClinicIds, arg.DeliveryIds)
+	return err
 }
 
 const eventsMatchable = `-- name: EventsMatchable :many

@@ -13,6 +13,45 @@ import (
 	"github.com/google/uuid"
 )
 
+const deliveriesEvidence = `-- name: DeliveriesEvidence :many
+SELECT delivery_id::uuid AS delivery_id, provider, provider_id, state, code FROM delivery_events
+WHERE delivery_id = ANY((SELECT $1::uuid[])::uuid[]) AND clinic_id IS NOT NULL ORDER BY happened_at
+`
+
+type DeliveriesEvidenceRow struct {
+	DeliveryID uuid.UUID
+	Provider   string
+	ProviderID string
+	State      string
+	Code       string
+}
+
+func (q *Queries) DeliveriesEvidence(ctx context.Context, ids []uuid.UUID) ([]DeliveriesEvidenceRow, error) {
+	rows, err := q.db.Query(ctx, deliveriesEvidence, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeliveriesEvidenceRow{}
+	for rows.Next() {
+		var i DeliveriesEvidenceRow
+		if err := rows.Scan(
+			&i.DeliveryID,
+			&i.Provider,
+			&i.ProviderID,
+			&i.State,
+			&i.Code,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deliveriesUndecided = `-- name: DeliveriesUndecided :many
 WITH asked AS (
     UPDATE deliveries SET lease_until = $1
@@ -77,47 +116,6 @@ func (q *Queries) DeliveriesUndecided(ctx context.Context, arg DeliveriesUndecid
 			&i.Wrapped,
 			&i.StartedAt,
 			&i.FinishedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const deliveryEvidence = `-- name: DeliveryEvidence :many
-SELECT provider, provider_id, state, code FROM delivery_events WHERE delivery_id = $1 AND clinic_id = $2 ORDER BY happened_at
-`
-
-type DeliveryEvidenceParams struct {
-	DeliveryID *uuid.UUID
-	ClinicID   *uuid.UUID
-}
-
-type DeliveryEvidenceRow struct {
-	Provider   string
-	ProviderID string
-	State      string
-	Code       string
-}
-
-func (q *Queries) DeliveryEvidence(ctx context.Context, arg DeliveryEvidenceParams) ([]DeliveryEvidenceRow, error) {
-	rows, err := q.db.Query(ctx, deliveryEvidence, arg.DeliveryID, arg.ClinicID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []DeliveryEvidenceRow{}
-	for rows.Next() {
-		var i DeliveryEvidenceRow
-		if err := rows.Scan(
-			&i.Provider,
-			&i.ProviderID,
-			&i.State,
-			&i.Code,
 		); err != nil {
 			return nil, err
 		}
