@@ -27,7 +27,7 @@ var doors = map[string][]string{
 	"cmd/countersign": {"app", "chaos", "clinic", "config", "sandbox"},
 	"docs":            {},
 
-	"app": {".", "blob", "clinic", "config", "fence", "identity", "kms", "limit", "logging", "metrics", "openai", "sandbox", "seal", "sendgrid", "twilio",
+	"app": {".", "blob", "clinic", "config", "fence", "identity", "kms", "limit", "logging", "metrics", "openai", "sandbox", "score", "seal", "sendgrid", "twilio",
 		"web", "worker"},
 	"bench":      {},
 	"chaos":      {"clinic", "local", "seal"},
@@ -50,10 +50,11 @@ var doors = map[string][]string{
 	"openai":     {"clinic"},
 	"road":       {},
 	"sandbox":    {},
+	"score":      {},
 	"seal":       {},
 	"sendgrid":   {"clinic", "wire"},
 	"twilio":     {"clinic", "wire"},
-	"web":        {"check", "clinic", "identity", "limit", "metrics"},
+	"web":        {"check", "clinic", "identity", "limit", "metrics", "score"},
 	"wire":       {"faultpoint"},
 	"worker":     {"clinic", "faultpoint", "metrics"},
 }
@@ -102,7 +103,7 @@ var outside = map[string][]string{
 	"pgregory.net/rapid":                  {},
 	"database/sql":                        {"app", "clinictest", "logging", "seal"},
 	"html/template":                       {"sandbox", "web"},
-	"net/http":                            {"app", "chaos", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "sendgrid", "twilio", "web", "wire"},
+	"net/http":                            {"app", "chaos", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "score", "sendgrid", "twilio", "web", "wire"},
 	"os/exec":                             {"local"},
 }
 

@@ -27,6 +27,7 @@ import (
 	"countersign/internal/logging"
 	"countersign/internal/metrics"
 	"countersign/internal/openai"
+	"countersign/internal/seal"
 	"countersign/internal/sendgrid"
 	"countersign/internal/twilio"
 	"countersign/internal/worker"
@@ -51,6 +52,9 @@ type App struct {
 	sendgrid *sendgrid.Client
 	twilio   *twilio.Client
 	openai   *openai.Client
+	keyMade  time.Time // of the key that wraps
+	dial     string    // where the web's own socket is
+	scored   scored
 }
 
 // Open reads the keys and joins the rooms. It fails on settings that cannot work, and asks nobody outside.
@@ -83,10 +87,15 @@ func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 // openClinic opens the records with their keys. Nudge and Announce are best effort: the relay sends what a nudge did
 // not, and pages ask by themselves while the hub is not healthy.
 func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
-	keyring, err := openKeyring(ctx, a.cfg)
+	set, text, err := openKeyset(ctx, a.cfg)
 	if err != nil {
 		return nil, err
 	}
+	keyring, err := seal.OpenKeyring(text)
+	if err != nil {
+		return nil, err
+	}
+	a.keyMade = set.Keys()[0].Made
 	a.limits = limit.New(a.redis, keyring.MAC("limit"))
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{

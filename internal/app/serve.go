@@ -34,6 +34,7 @@ func (a *App) Web(ctx context.Context) error {
 // WebOn is Web on a listener that the caller has made; it is closed in every case.
 func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	defer listener.Close()
+	a.dial = own(listener)
 	boards := map[bool]*board{}
 	for _, readOnly := range []bool{true, false} {
 		boards[readOnly] = newBoard(a.redis.Options(), readOnly)
@@ -55,12 +56,21 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
+// own is where a listener is to be reached from this machine.
+func own(listener net.Listener) string {
+	host, port, err := net.SplitHostPort(listener.Addr().String())
+	if ip := net.ParseIP(host); err != nil || ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
 func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error) {
 	cfg := web.Config{
 		Clinic: a.clinic, BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
 		TrustedProxies: a.cfg.TrustedProxies, AddressHeader: a.cfg.AddressHeader, CountryHeader: a.cfg.CountryHeader,
 		Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
-		Fence: a.fence.Word, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
+		Fence: a.fence.Word, Score: a.score, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
 		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
 	}
 	var err error

@@ -111,6 +111,8 @@ const (
 	DeliveryPreview   Deed = "delivery.preview"
 	DeliveryRetry     Deed = "delivery.retry"
 
+	SecurityShow Deed = "security.show"
+
 	StatusShow   Deed = "status.show"
 	BreakerOpen  Deed = "breaker.open"
 	BreakerClose Deed = "breaker.close"
@@ -219,7 +221,7 @@ var policy = map[Deed]rule{
 	DeliveryResend:  writers, DeliveryMarkSent: writers,
 	DeliveryList: writers, DeliveryPreview: {Doctor: Team}, DeliveryRetry: {Doctor: Team},
 
-	StatusShow: watchers, BreakerOpen: admins, BreakerClose: admins,
+	SecurityShow: admins, StatusShow: watchers, BreakerOpen: admins, BreakerClose: admins,
 	InstanceHold: machines,
 	InstanceShow: operator, DeliveryRestore: operator, DeliveryAsk: operator, InstanceRelease: operator,
 
@@ -254,7 +256,7 @@ var views = map[Deed]bool{
 	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, StatusShow: true, QueueView: true, PageRead: true,
 	DeliveryList: true, DeliveryPreview: true,
 	SessionList: true, SessionListAll: true,
-	NetworkList: true, ReportList: true,
+	NetworkList: true, ReportList: true, SecurityShow: true,
 	StaffList: true, TeamList: true, TeamShow: true, GlassList: true,
 }
 

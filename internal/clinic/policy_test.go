@@ -116,6 +116,7 @@ glass.break       staff reviewer doctor
 glass.end         staff reviewer doctor
 glass.list        admin
 glass.review      admin
+security.show     admin
 status.show       admin ops
 breaker.open      admin
 breaker.close     admin

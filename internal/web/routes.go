@@ -103,6 +103,7 @@ func (s *Server) routesOfKeepers() []route {
 		{post, "/networks/:id/unblock", doorStaff, clinic.NetworkUnblock, s.networkUnblock},
 		{get, "/reports", doorStaff, clinic.ReportList, s.reportList},
 
+		{get, "/security", doorStaff, clinic.SecurityShow, s.securityShow},
 		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
 		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
 		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},

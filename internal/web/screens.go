@@ -38,6 +38,7 @@ const (
 	pageEnded       name = "page/ended"
 	pageNetworks    name = "network/list"
 	pageReports     name = "report/list"
+	pageSecurity    name = "security/show"
 	pageStyleguide  name = "styleguide/show"
 	pageError       name = "error"
 )
@@ -76,7 +77,7 @@ func allScreens() []screen {
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
 		pageAsk, pageRead, pageStop, pageStopped,
-		pageEnded, pageNetworks, pageReports, pageStyleguide, pageError} {
+		pageEnded, pageNetworks, pageReports, pageSecurity, pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
 	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up

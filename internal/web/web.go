@@ -27,6 +27,7 @@ import (
 	"countersign/internal/identity"
 	"countersign/internal/limit"
 	"countersign/internal/metrics"
+	"countersign/internal/score"
 )
 
 // Hub tells open pages that something changed. It carries names such as message-<id>, never data.
@@ -82,7 +83,9 @@ type Config struct {
 	Limits *limit.Limiter // counts in this process alone if nil
 	Rates  Rates
 	// Fence says how this process stands to its database: ok, held, unchecked or off. Off if nil.
-	Fence    func() string
+	Fence func() string
+	// Score says how well the installation is guarded, given what its database shows. Nothing is looked at if nil.
+	Score    func(context.Context, clinic.Guards) score.Score
 	SendGrid Verifier
 	Twilio   Verifier
 	Inbound  ReplyVerifier // replies by SMS

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"countersign/internal/clinic"
+	"countersign/internal/config"
+	"countersign/internal/score"
+)
+
+// keyAge is how old a wrapping key may become.
+const keyAge = 400 * 24 * time.Hour
+
+// scored keeps the last score for scoreTime: looking at it is no way to keep the process busy.
+type scored struct {
+	mu   sync.Mutex
+	last score.Score
+}
+
+const scoreTime = 20 * time.Second
+
+// score looks at how well this installation is guarded, as far as it can be seen from the inside: its own page over its
+// own socket, requests that have to be refused, its settings, and what the database shows.
+func (a *App) score(ctx context.Context, seen clinic.Guards) score.Score {
+	a.scored.mu.Lock()
+	defer a.scored.mu.Unlock()
+	if time.Since(a.scored.last.At) > scoreTime {
+		page := score.Page{Public: a.cfg.BaseURL, Path: "/sign-in", Dial: a.dial}
+		a.scored.last = score.Compute(ctx, page, append(a.refusals(), a.settings(seen)...))
+	}
+	return a.scored.last
+}
+
+// knock is a request that has to be refused, over our own socket.
+type knock struct {
+	method, path, body string
+	header             map[string]string
+	want               int    // the answer's status
+	leads              string // where a redirect has to lead
+}
+
+func (a *App) refused(k knock) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		public, err := url.Parse(a.cfg.BaseURL)
+		if err != nil {
+			return "", errors.New("BASE_URL cannot be read")
+		}
+		request, err := http.NewRequestWithContext(ctx, k.method, "http://"+a.dial+k.path, strings.NewReader(k.body))
+		if err != nil {
+			return "", errors.New("the request cannot be made")
+		}
+		request.Host = public.Host
+		for name, value := range k.header {
+			request.Header.Set(name, value)
+		}
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		response, err := client.Do(request)
+		if err != nil {
+			return "", errors.New("there was no answer")
+		}
+		defer response.Body.Close()
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
+		if response.StatusCode != k.want || !strings.HasPrefix(response.Header.Get("Location"), k.leads) {
+			return "", fmt.Errorf("it was answered %d, and had to be %d", response.StatusCode, k.want)
+		}
+		return fmt.Sprintf("it was answered %d", k.want), nil
+	}
+}
+
+// refusals are requests that this process really gets.
+func (a *App) refusals() []score.Check {
+	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	return []score.Check{
+		{Name: "Nobody gets in without a sign-in", Looked: "GET /patients without a cookie", Todo: "Find out which proxy answers in our place.",
+			Try: a.refused(knock{method: http.MethodGet, path: "/patients", want: http.StatusSeeOther, leads: "/sign-in"})},
+		{Name: "Another site's form is refused", Looked: "POST /sign-out as another site's page sends it", Todo: "Let the proxy in front pass Sec-Fetch-Site and Origin on.",
+			Try: a.refused(knock{method: http.MethodPost, path: "/sign-out", header: map[string]string{"Content-Type": form["Content-Type"], "Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}, want: http.StatusForbidden})},
+		{Name: "A forged e-mail report is refused", Looked: "POST /webhooks/sendgrid without a signature", Todo: "Check SENDGRID_WEBHOOK_KEY.",
+			Try: a.refused(knock{method: http.MethodPost, path: "/webhooks/sendgrid", body: "[]", header: map[string]string{"Content-Type": "application/json"}, want: http.StatusForbidden})},
+		{Name: "A forged text-message report is refused", Looked: "POST /webhooks/twilio without a signature", Todo: "Check TWILIO_AUTH_TOKEN.",
+			Try: a.refused(knock{method: http.MethodPost, path: "/webhooks/twilio", header: form, want: http.StatusForbidden})},
+		{Name: "A form without end is refused", Looked: "POST of 70 KiB to a patient's page", Todo: "Tell us: this is a fault of ours.",
+			Try: a.refused(knock{method: http.MethodPost, path: "/m/" + strings.Repeat("x", 43), body: "day=" + strings.Repeat("1", 70<<10), header: form, want: http.StatusRequestEntityTooLarge})},
+		{Name: "Figures need their token", Looked: "GET /metrics with another token", Todo: "Set METRICS_TOKEN.",
+			Try: a.refusedFigures()},
+	}
+}
+
+func (a *App) refusedFigures() func(context.Context) (string, error) {
+	want := http.StatusUnauthorized
+	if a.cfg.MetricsToken == "" {
+		want = http.StatusNotFound
+	}
+	return a.refused(knock{method: http.MethodGet, path: "/metrics", header: map[string]string{"Authorization": "Bearer " + rand.Text()}, want: want})
+}
+
+// is turns a fact into a check.
+func is(name, looked string, so bool, found, otherwise, todo string) score.Check {
+	return score.Check{Name: name, Looked: looked, Todo: todo, Try: func(context.Context) (string, error) {
+		if !so {
+			return "", errors.New(otherwise)
+		}
+		return found, nil
+	}}
+}
+
+// settings are what this process was told, and what the database shows of it.
+func (a *App) settings(seen clinic.Guards) []score.Check {
+	c := a.cfg
+	age := time.Since(a.keyMade)
+	return []score.Check{
+		is("The key that seals is young", "the wrapping key of KEYSET", !a.keyMade.IsZero() && age < keyAge, fmt.Sprintf("made %d days ago", int(age.Hours()/24)), "older than 400 days, or of an unknown age",
+			"Change it: countersign keys add, promote, rotate, drop."),
+		is("Every patient's key can be opened", "the wrapping keys of all patients", seen.KeysMissing == 0, "none is missing", fmt.Sprintf("%d patients cannot be opened", seen.KeysMissing),
+			"Run countersign keys status, and bring the missing key back into KEYSET."),
+		is("The keyset is encrypted", "KEYSET_KMS", strings.HasPrefix(c.KeysetKMS, "awskms:"), "a key service decrypts it", "it stands in the settings as it is", "Set KEYSET_KMS, and print the keyset anew with it."),
+		is("The connection to Postgres is encrypted", "the connection itself", seen.Encrypted || nearby(c.DatabaseURL), "TLS, or on this machine", "plain text over the network", "Add sslmode=verify-full to DATABASE_URL."),
+		is("The connection to Redis is encrypted", "REDIS_URL", strings.HasPrefix(c.RedisURL.Reveal(), "rediss:") || nearby(c.RedisURL), "TLS, or on this machine", "plain text over the network", "Use a rediss:// address."),
+		is("Providers are asked by https", "the addresses of SendGrid, Twilio and the model", secure(c.SendGrid.BaseURL, c.Twilio.BaseURL, c.OpenAI.BaseURL), "all three, or on this machine", "one of them is plain http", "Use https addresses."),
+		is("The app cannot rewrite the trail", "its permissions on audit_events", !seen.MayRewrite, "it may add and read", "it may change or delete", "Give migrate its own role: MIGRATE_DATABASE_URL, then countersign migrate."),
+		is("A restored database is noticed", "the fence", a.fence.Word() == "ok", "the place outside agrees with the database", "the fence says "+a.fence.Word(), "Set BLOB_URL, or see Operations if it says held."),
+		is("Faults are reported", "SENTRY_DSN", c.SentryDSN != "", "it is set", "nobody hears of a fault", "Set SENTRY_DSN."),
+		is("Nobody keeps a role unused", "people with a role and their sign-ins", seen.Unseen == 0, "everybody has signed in within 90 days, or is new", fmt.Sprintf("%d people have not signed in for 90 days", seen.Unseen), "Take their roles, or switch them off, under People."),
+	}
+}
+
+// nearby is true for a server on this machine, whose connection nobody else carries.
+func nearby(address config.Secret) bool {
+	u, err := url.Parse(address.Reveal())
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func secure(addresses ...string) bool {
+	for _, address := range addresses {
+		if !strings.HasPrefix(address, "https://") && !nearby(config.Secret(address)) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,48 @@
+package clinic
+
+import (
+	"context"
+	"crypto/tls"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"countersign/internal/db"
+	"countersign/internal/seal"
+)
+
+// unseenDays is how long somebody may have a role without signing in.
+const unseenDays = 90
+
+// Guards is what the database shows of how the installation is guarded.
+type Guards struct {
+	Encrypted   bool  // our connection to it
+	MayRewrite  bool  // our role may change or delete audit events
+	KeysMissing int64 // patients whose key our keyset does not open
+	Unseen      int   // people with a role who have not signed in for unseenDays
+}
+
+// SecurityShow looks at the guards, for the score that an administrator sees.
+func (c *Clinic) SecurityShow(ctx context.Context, a Actor) (g Guards, err error) {
+	encrypted := false
+	if err := c.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		_, encrypted = conn.Conn().PgConn().Conn().(*tls.Conn)
+		return nil
+	}); err != nil {
+		return g, err
+	}
+	err = c.do(ctx, a, SecurityShow, Subject{Kind: "clinic", ID: a.ClinicID}, func(t *tx) error {
+		seen, err := t.GuardsSee(ctx, db.GuardsSeeParams{ClinicID: t.clinicID(), Since: t.at.AddDate(0, 0, -unseenDays)})
+		if err != nil {
+			return err
+		}
+		g = Guards{Encrypted: encrypted, MayRewrite: seen.MayRewrite, Unseen: int(seen.Unseen)}
+		keys, err := t.PatientKeysCount(ctx)
+		for _, k := range keys {
+			if !c.keys.Holds(seal.WrappedBy(k.Head)) {
+				g.KeysMissing += k.N
+			}
+		}
+		return err
+	})
+	return g, err
+}
