@@ -81,3 +81,18 @@ func TestStatus(t *testing.T) {
 		t.Error("operations may turn a channel")
 	}
 }
+
+// The security score: real figures, a line for each thing that was looked at, and what to do where something is to be done.
+func TestSecurityScore(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	admin := newBrowser(t, true)
+	admin.signIn(h, "ruth-ebbing")
+	admin.visit(h.web + "/security")
+	admin.page("security")
+	for _, words := range []string{"The keyset is encrypted", "To do: Set KEYSET_KMS", "it was answered 403", "nothing unsafe, and 'none' by default"} {
+		if !strings.Contains(admin.text("main"), words) {
+			t.Errorf("the page does not say %q", words)
+		}
+	}
+}
