@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -177,5 +178,27 @@ func TestDeliveryExpireRaces(t *testing.T) {
 		}
 		wantCount(t, w, map[string]int{"in_review": 1, "withdrawn": 0}[status], "open reviews", "SELECT count(*) FROM reviews WHERE message_id = $1 AND state = 'open'", message)
 		everyRevIsOnTheTrail(t, w, id)
+	}
+}
+
+// An attempt that sent nothing and ended after the notice's time leaves it to its doctor too, and no wait goes beyond
+// that time.
+func TestDeliveryNotSentInTimeGoesBack(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	for name, late := range map[string]time.Duration{"long over": time.Hour, "over within the wait": -2 * time.Second} {
+		message := w.Approved(t, w.Patient, "sms")
+		id := deliveryOf(t, w, message)
+		p := claimed(t, w, message)
+		must(t, w.Exec(t, "UPDATE deliveries SET not_after = $1 WHERE id = $2", w.Clock.Now().Add(-late), id))
+		must(t, w.Clinic.DeliveryRecord(ctx, worker, p, "twilio", clinic.Outcome{Class: clinic.OutcomeNotSent, Code: "unreachable", RetryAfter: time.Minute}))
+		wantState(t, w, id, "queued")
+		wantCount(t, w, 1, name+": due when its time is over", "SELECT count(*) FROM deliveries WHERE id = $1 AND next_attempt_at = not_after", id)
+		w.Clock.Add(3 * time.Second)
+		notClaimed(t, w, id)
+		wantState(t, w, id, "expired")
+		if v := w.Show(t, w.Doctor, message); v.Message.Status != "in_review" {
+			t.Errorf("%s: the message is %s", name, v.Message.Status)
+		}
 	}
 }

@@ -145,14 +145,18 @@ func (t *tx) learn(ctx context.Context, d *db.Delivery, r *record, early bool) e
 	return t.moveDelivery(ctx, d, t.afterAttempt(*d, r.provider, r.out))
 }
 
-// afterAttempt is where an attempt that was not accepted leaves its delivery.
+// afterAttempt is where an attempt that was not accepted leaves its delivery. What was not sent waits no longer than until
+// its time is over: the claim then gives it back to the doctor.
 func (t *tx) afterAttempt(d db.Delivery, provider string, out Outcome) move {
 	mv := move{to: "unknown", code: out.Code, provider: provider}
 	switch {
-	case out.Class == OutcomeFailed, out.Class == OutcomeNotSent && t.at.After(d.NotAfter):
+	case out.Class == OutcomeFailed:
 		mv.to = "failed"
 	case out.Class == OutcomeNotSent:
 		mv.to, mv.next = "queued", t.at.Add(backoff(d.Attempt, out.RetryAfter))
+		if mv.next.After(d.NotAfter) {
+			mv.next = d.NotAfter
+		}
 	}
 	return mv
 }

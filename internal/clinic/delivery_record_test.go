@@ -77,7 +77,8 @@ func TestDeliveryRecordNotSentComesBackLater(t *testing.T) {
 	}
 	w.Clock.Add(73 * time.Hour)
 	must(t, w.Clinic.DeliveryRecord(ctx, worker, p, "twilio", outcome(clinic.OutcomeNotSent, "dial")))
-	wantState(t, w, p.DeliveryID, "failed") // past its time: nothing was sent, nothing will be
+	notClaimed(t, w, p.DeliveryID) // past its time: nothing was sent, nothing will be
+	wantState(t, w, p.DeliveryID, "expired")
 }
 
 // The fence: an attempt whose lease is over can say nothing any more, but that the provider accepted.
