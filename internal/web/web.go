@@ -27,6 +27,7 @@ import (
 	"countersign/internal/identity"
 	"countersign/internal/limit"
 	"countersign/internal/metrics"
+	"countersign/internal/waf"
 )
 
 // Hub tells open pages that something changed. It carries names such as message-<id>, never data.
@@ -81,6 +82,7 @@ type Config struct {
 	Hub    Hub
 	Limits *limit.Limiter // counts in this process alone if nil
 	Rates  Rates
+	Filter *waf.Filter // looks at requests for attacks; nobody does if nil
 	// Fence says how this process stands to its database: ok, held, unchecked or off. Off if nil.
 	Fence    func() string
 	SendGrid Verifier
