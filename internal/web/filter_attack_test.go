@@ -1,12 +1,15 @@
 package web
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/labstack/echo/v4"
 
 	"countersign/internal/waf"
 )
@@ -190,9 +193,24 @@ func TestWhomTheFilterLeavesAlone(t *testing.T) {
 			t.Errorf("%s was looked at", name)
 		}
 	}
+	for path, want := range map[string]string{"/m/" + plantedToken + "/read?a=1": "/m/token/read?a=1", "/m/..%2fetc?a=1": "/m/..%2fetc?a=1"} {
+		c := s.echo.NewContext(httptest.NewRequest(get, path, nil), httptest.NewRecorder())
+		s.echo.Router().Find(get, echo.GetPath(c.Request()), c)
+		if got := uriToLookAt(c); got != want {
+			t.Errorf("of %s the filter sees %s", path, got)
+		}
+	}
 	if lines := s.found(t); len(lines) != len(ownCookies) {
 		t.Error(lines)
 	}
+}
+
+// swallowed is a body that says how much of it was read.
+type swallowed struct{ read int }
+
+func (s *swallowed) Read(p []byte) (int, error) {
+	s.read += len(p)
+	return len(p), nil
 }
 
 // Bodies are read as far as a form may go, and no further; what is no form is answered as without a filter.
@@ -215,6 +233,12 @@ func TestFilterKeepsTheLimitsOfBodies(t *testing.T) {
 				t.Errorf("%s %.20s: %d, want %d", one.kind, one.body, got.Code, one.want)
 			}
 		}
+	}
+	endless := &swallowed{}
+	r := httptest.NewRequest(post, "/patients/search", io.LimitReader(endless, 8<<20))
+	r.Header.Set("Content-Type", urlEncoded)
+	if got := block.visitor(t).do(r); got.Code != http.StatusRequestEntityTooLarge || endless.read > 2*formBytes {
+		t.Errorf("%d after %d bytes", got.Code, endless.read)
 	}
 }
 
