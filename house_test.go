@@ -28,7 +28,7 @@ var doors = map[string][]string{
 	"docs":            {},
 
 	"app": {".", "blob", "clinic", "config", "fence", "identity", "kms", "limit", "logging", "metrics", "openai", "sandbox", "score", "seal", "sendgrid", "twilio",
-		"web", "worker"},
+		"waf", "web", "worker"},
 	"bench":      {},
 	"chaos":      {"clinic", "local", "seal"},
 	"check":      {},
@@ -54,7 +54,8 @@ var doors = map[string][]string{
 	"seal":       {},
 	"sendgrid":   {"clinic", "wire"},
 	"twilio":     {"clinic", "wire"},
-	"web":        {"check", "clinic", "identity", "limit", "metrics", "score"},
+	"waf":        {},
+	"web":        {"check", "clinic", "identity", "limit", "metrics", "score", "waf"},
 	"wire":       {"faultpoint"},
 	"worker":     {"clinic", "faultpoint", "metrics"},
 }
@@ -84,6 +85,7 @@ var outside = map[string][]string{
 	"github.com/caarlos0/env":             {"config"},
 	"github.com/chromedp":                 {},
 	"github.com/coreos/go-oidc":           {"identity"},
+	"github.com/corazawaf":                {"waf"},
 	"github.com/getsentry/sentry-go":      {"logging"},
 	"github.com/go-jose/go-jose":          {"identity", "sandbox"},
 	"github.com/golang-migrate/migrate":   {"app", "clinictest"},

@@ -17,6 +17,7 @@ import (
 	"countersign/internal/identity"
 	"countersign/internal/logging"
 	"countersign/internal/twilio"
+	"countersign/internal/waf"
 	"countersign/internal/web"
 	"countersign/internal/worker"
 )
@@ -74,6 +75,11 @@ func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error
 		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
 	}
 	var err error
+	if a.cfg.WAF != "off" {
+		if cfg.Filter, err = waf.New(a.cfg.WAF == "block"); err != nil {
+			return nil, err
+		}
+	}
 	if o := a.cfg.OIDC; o.Issuer != "" {
 		cfg.OIDC, err = identity.NewOIDC(identity.Client{Issuer: o.Issuer, ID: o.ClientID, Secret: o.ClientSecret.Reveal(), Back: a.cfg.BaseURL + "/signed-in"})
 	} else {

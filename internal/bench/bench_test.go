@@ -43,6 +43,7 @@ func BenchmarkEngine(b *testing.B) {
 	s.say("webhooks are measured")
 	table = append(table, s.sharing()...)
 	s.say("sharing is measured")
+	table = append(table, s.filter())
 	total, round := flatShort, flatRound
 	if os.Getenv("BENCH_LONG") != "" {
 		total, round = flatLong, 2*flatRound

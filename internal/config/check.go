@@ -73,6 +73,9 @@ func (c *Config) checkWeb() (bad Complaints) {
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
 	bad = append(bad, c.checkEdge("ADDRESS_HEADER", c.AddressHeader)...)
 	bad = append(bad, c.checkEdge("COUNTRY_HEADER", c.CountryHeader)...)
+	if !slices.Contains([]string{"off", "detect", "block"}, c.WAF) {
+		bad = append(bad, "WAF must be off, detect or block.")
+	}
 	return append(bad, c.checkSignIn()...)
 }
 

@@ -62,6 +62,8 @@ func TestLoadRefusesEachFault(t *testing.T) {
 		"bad network":              {local, "TRUSTED_PROXIES", "10.0.0.0/8,edge", "a list of networks"},
 		"address header alone":     {local, "ADDRESS_HEADER", "CF-Connecting-IP", "TRUSTED_PROXIES alone"},
 		"country header, two":      {local, "COUNTRY_HEADER", "CF-IPCountry, X-Country", "the name of a header"},
+		"a filter that is on":      {local, "WAF", "on", "off, detect or block"},
+		"a filter that shouts":     {production, "WAF", "Block", "off, detect or block"},
 		"no limit":                 {local, "LIMIT_PERSON", "0", "1 or more"},
 		"a limit that limits not":  {production, "LIMIT_ADDRESS", "1001", "at most 1000"},
 		"bad level":                {local, "LOG_LEVEL", "loud", "debug, info, warn or error"},

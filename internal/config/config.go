@@ -51,6 +51,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"`            // whose forwarding and Access headers are believed
 	AddressHeader  string         `env:"ADDRESS_HEADER"`             // in which they tell the caller's address; empty: X-Forwarded-For
 	CountryHeader  string         `env:"COUNTRY_HEADER"`             // in which they tell the caller's country; empty: nowhere
+	WAF            string         `env:"WAF" envDefault:"off"`       // the filter for deployments without one at their edge: off, detect, block
 
 	SendGrid SendGrid `envPrefix:"SENDGRID_"`
 	Mail     Mail     `envPrefix:"MAIL_"`

@@ -20,9 +20,7 @@ const urlEncoded = "application/x-www-form-urlencoded"
 // readForm reads the body of a POST: url-encoded UTF-8 and at most formBytes. An empty body is an empty form.
 func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, formBytes)
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	inUTF8 := params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8")
-	if (err != nil || kind != urlEncoded || !inUTF8) && r.ContentLength != 0 {
+	if !isForm(r) && r.ContentLength != 0 {
 		return form{}, echo.ErrUnsupportedMediaType
 	}
 	if err := r.ParseForm(); err != nil {
@@ -33,6 +31,12 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 		return form{}, echo.ErrBadRequest
 	}
 	return form{r.PostForm}, nil
+}
+
+// isForm says whether the body calls itself url-encoded UTF-8.
+func isForm(r *http.Request) bool {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && kind == urlEncoded && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8"))
 }
 
 // has says whether a field was sent at all.

@@ -30,7 +30,14 @@ type field struct {
 	kind fieldKind
 	most int  // characters; 0 where clinic says beside the field how many
 	many bool // may come several times
+
+	// coded is true for a line that is typed and holds a date, a zone or a number, so that the filter may look at it.
+	coded bool
 }
+
+// leftOut is what the filter never sees: whatever people write, unless it is declared to be something else. So a field that
+// is new, and about whose words nobody has thought, is left out.
+func (f field) leftOut() bool { return f.kind == fieldArea || f.kind == fieldLine && !f.coded }
 
 // fields are the names that a form may hold.
 type fields map[string]field
@@ -41,16 +48,16 @@ func forms() map[string]fields {
 	text := version.with(fields{"text": {kind: fieldArea}})
 	finding := text.with(fields{"key": {kind: fieldChoice}})
 	patient := version.with(fields{"id": {kind: fieldID}, "doctor_id": {kind: fieldID}, "name": {}, "birth_date": {most: 40}, "mrn": {}, "phone": {most: 60},
-		"email": {}, "language": {kind: fieldChoice}, "time_zone": {most: 60}, "allergies": {kind: fieldArea}, "medications": {kind: fieldArea},
+		"email": {}, "language": {kind: fieldChoice}, "time_zone": {most: 60, coded: true}, "allergies": {kind: fieldArea}, "medications": {kind: fieldArea},
 		"summary": {kind: fieldArea}, "history": {kind: fieldArea}, "notes": {kind: fieldArea}})
 	brief := version.with(fields{"id": {kind: fieldID}, "patient_id": {kind: fieldID}, "doctor_id": {kind: fieldID}, "inquiry": {kind: fieldArea},
 		"points": {kind: fieldArea}, "fact_kind": {kind: fieldChoice, many: true}, "fact_text": {many: true}, "priority": {kind: fieldChoice},
-		"kind": {kind: fieldChoice}, "channel": {kind: fieldChoice}, "send_at": {most: 40}, "next": {kind: fieldChoice}, "add": {kind: fieldChoice}})
-	settings := version.with(fields{"tone": {kind: fieldChoice}, "reading_level": {kind: fieldChoice}, "max_words": {most: 20}, "specialty": {},
+		"kind": {kind: fieldChoice}, "channel": {kind: fieldChoice}, "send_at": {most: 40, coded: true}, "next": {kind: fieldChoice}, "add": {kind: fieldChoice}})
+	settings := version.with(fields{"tone": {kind: fieldChoice}, "reading_level": {kind: fieldChoice}, "max_words": {most: 20, coded: true}, "specialty": {},
 		"sign_off": {kind: fieldArea}})
 	from := version.with(fields{"from": {kind: fieldChoice}})
 	listed := fields{"show": {kind: fieldChoice}, "channel": {kind: fieldChoice}, "code": {kind: fieldChoice}, "age": {kind: fieldChoice}}
-	network := fields{"what": {most: 60}, "reason": {}, "lasts": {kind: fieldNumber}, "sure": {kind: fieldChoice}}
+	network := fields{"what": {most: 60, coded: true}, "reason": {}, "lasts": {kind: fieldNumber}, "sure": {kind: fieldChoice}}
 	return map[string]fields{
 		"/sign-out": {}, "/sessions/end-others": {}, "/sessions/:id/end-other": {}, "/sessions/:id/end-any": {"of": {kind: fieldID}},
 		"/patients/search": {"term": {most: 100}}, "/patients/new": patient, "/patients/:id/edit": patient,
@@ -63,7 +70,7 @@ func forms() map[string]fields {
 		"/reviews/:id/approve": text, "/reviews/:id/return": version.with(fields{"note": {kind: fieldArea}}),
 		"/reviews/:id/recall": version, "/reviews/:id/findings": {"key": {kind: fieldChoice}},
 		"/messages/:id/undo": version, "/messages/:id/withdraw": version,
-		"/messages/:id/schedule": from.with(fields{"seen": {kind: fieldChoice}, "send_at": {most: 40}, "when": {kind: fieldChoice}}),
+		"/messages/:id/schedule": from.with(fields{"seen": {kind: fieldChoice}, "send_at": {most: 40, coded: true}, "when": {kind: fieldChoice}}),
 		"/deliveries/preview":    listed.with(fields{"pick": {kind: fieldID, many: true}, "all": {kind: fieldChoice}}),
 		"/deliveries/retry":      {"row": {kind: fieldChoice, many: true}},
 		"/deliveries/:id/resend": from, "/deliveries/:id/mark-sent": from,
@@ -75,7 +82,7 @@ func forms() map[string]fields {
 		"/teams/search": {"term": {most: 100}}, "/teams/:id/join": {"staff": {kind: fieldID}}, "/teams/:id/leave": {"staff": {kind: fieldID}},
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 
-		"/m/:token": {"lang": {kind: fieldChoice}, "month": {most: 20}, "day": {most: 20}, "year": {most: 20}}, "/m/:token/acknowledge": {},
+		"/m/:token": {"lang": {kind: fieldChoice}, "month": {most: 20, coded: true}, "day": {most: 20, coded: true}, "year": {most: 20, coded: true}}, "/m/:token/acknowledge": {},
 	}
 }
 

@@ -19,12 +19,13 @@ import (
 const headerTiming = "Server-Timing"
 
 // newEcho puts the layers around the routes. From the outside in: observe (id, timing, figures, log), headers, panics,
-// the lists of networks, the origin check; then the router; then the address people should use, compression, and the route's own door.
+// the lists of networks, the origin check, the optional filter; then the router; then the address people should use, compression,
+// and the route's own door.
 func (s *Server) newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.fail
-	e.Pre(s.observe, s.guard, s.catch, s.keepOut, s.sameOrigin(s.routes()))
+	e.Pre(s.observe, s.guard, s.catch, s.keepOut, s.sameOrigin(s.routes()), s.filter)
 	e.Use(s.localhost, middleware.GzipWithConfig(middleware.GzipConfig{Level: 5, MinLength: 1024, Skipper: writesItsOwn}))
 	s.lay(e)
 	return e

@@ -28,6 +28,7 @@ import (
 	"countersign/internal/limit"
 	"countersign/internal/metrics"
 	"countersign/internal/score"
+	"countersign/internal/waf"
 )
 
 // Hub tells open pages that something changed. It carries names such as message-<id>, never data.
@@ -82,6 +83,7 @@ type Config struct {
 	Hub    Hub
 	Limits *limit.Limiter // counts in this process alone if nil
 	Rates  Rates
+	Filter *waf.Filter // looks at requests for attacks; nobody does if nil
 	// Fence says how this process stands to its database: ok, held, unchecked or off. Off if nil.
 	Fence func() string
 	// Score says how well the installation is guarded, given what its database shows. Nothing is looked at if nil.
