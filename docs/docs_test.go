@@ -354,29 +354,3 @@ func headings(text string) (all []string) {
 	}
 	return all
 }
-
-// A test that a document names is there.
-func TestNamedTestsExist(t *testing.T) {
-	t.Parallel()
-	tests := map[string]bool{}
-	err := filepath.WalkDir("..", func(name string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
-			return err
-		}
-		text, err := os.ReadFile(name)
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(text), -1) {
-			tests[m[1]] = true
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"docs/SECURITY.md", "docs/SAFETY.md", "docs/ARCHITECTURE.md", "docs/OPERATIONS.md"} {
-		for _, m := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(read(t, name), -1) {
-			if !tests[m[1]] {
-				t.Errorf("%s names %s, which is not there", name, m[1])
-			}
-		}
-	}
-}

@@ -33,6 +33,10 @@ JOIN patients p ON p.id = g.patient_id AND p.clinic_id = g.clinic_id
 JOIN patient_keys k ON k.patient_id = g.patient_id AND k.clinic_id = g.clinic_id
 WHERE g.clinic_id = @clinic_id AND g.staff_id = @staff_id AND g.expires_at > @at AND g.ended_at IS NULL ORDER BY g.expires_at, g.id;
 
+-- name: GlassEndOf :exec
+-- Who is switched off has nothing open any more, also when they are switched on again within the hour.
+UPDATE glass SET ended_at = @at WHERE clinic_id = @clinic_id AND staff_id = @staff_id AND ended_at IS NULL AND expires_at > @at;
+
 -- name: GlassUnreviewed :one
 SELECT count(*)::int FROM glass WHERE clinic_id = @clinic_id AND reviewed_at IS NULL;
 

@@ -90,5 +90,8 @@ SELECT id, issuer, subject, email, name, coalesce(role, '') AS role, disabled_at
 -- name: StaffDisable :execrows
 UPDATE staff SET disabled_at = @at WHERE id = @id AND clinic_id = @clinic_id AND disabled_at IS NULL;
 
+-- name: StaffEnable :execrows
+UPDATE staff SET disabled_at = NULL WHERE id = @id AND clinic_id = @clinic_id AND disabled_at IS NOT NULL;
+
 -- name: StaffAssign :exec
 UPDATE staff SET role = nullif(@role::text, '') WHERE id = @id AND clinic_id = @clinic_id;

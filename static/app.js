@@ -8,13 +8,39 @@
   // Live: one stream a page. The server sends names only; the element asks for its own partial again.
   let stream, open = '', poll;
   const names = () => [...new Set(all('[data-live], [data-watch]').flatMap((el) => [el.dataset.live, el.dataset.watch]).filter(Boolean))].sort().join(',');
-  const again = new Set(); // who heard of a change while asking or settling asks once more
+  // Nothing is swapped away under a hand: what somebody types into, has ticked, is pressing or has just sent stays, also when the
+  // refresh was asked for before. Its turn comes when the hand is gone.
+  const again = new Set(); // the ids of who has to ask (once more)
+  let pressed = null;
+  const asking = (el) => el.matches('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added');
+  const busy = (el) => {
+    const to = el.getAttribute('hx-target'), place = to?.startsWith('#') && $(to) || el;
+    return inField(document.activeElement) && place.contains(document.activeElement) || !!pressed && place.contains(pressed)
+      || !!$('[data-dirty], dialog[open], .htmx-request:not([data-live])', place) || 'hold' in el.dataset && !!$(':checked', el);
+  };
   const wake = (name) => all('[data-live]').forEach((el) => {
-    if (name && el.dataset.live !== name || (inField(document.activeElement) && el.contains(document.activeElement))
-      || $('[data-dirty], dialog[open]', el) || 'hold' in el.dataset && $(':checked', el)) return; // what somebody is choosing from stays
-    if (el.matches('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')) again.add(el.id); else htmx.trigger(el, 'live');
+    if (name && el.dataset.live !== name) return;
+    if (busy(el) || asking(el)) again.add(el.id); else htmx.trigger(el, 'live');
   });
-  document.addEventListener('htmx:afterSettle', (e) => { if (again.delete(e.detail.elt.id)) htmx.trigger(e.detail.elt, 'live'); });
+  const catchUp = () => again.forEach((id) => {
+    const el = document.getElementById(id);
+    if (el?.matches('[data-live]') && (busy(el) || asking(el))) return;
+    again.delete(id);
+    if (el?.matches('[data-live]')) htmx.trigger(el, 'live');
+  });
+  const soon = () => setTimeout(catchUp, 100);
+  const press = (e) => { pressed = e.target; };
+  const release = () => setTimeout(() => { pressed = null; catchUp(); }, 100); // the click comes first
+  document.addEventListener('pointerdown', press, true);
+  document.addEventListener('keydown', (e) => { if (e.key === ' ' || e.key === 'Enter') press(e); }, true);
+  ['pointerup', 'pointercancel', 'keyup'].forEach((type) => document.addEventListener(type, release, true));
+  window.addEventListener('blur', release);
+  ['change', 'focusout', 'close', 'htmx:afterRequest'].forEach((type) => document.addEventListener(type, soon, true));
+  document.addEventListener('htmx:afterSettle', catchUp);
+  document.addEventListener('htmx:confirm', (e) => { // by its region's hx-sync htmx would drop what is sent from inside while a refresh is under way
+    const el = e.detail.elt;
+    if (el.parentElement?.closest('[data-live]') && !el.hasAttribute('hx-sync')) el.setAttribute('hx-sync', 'this:drop');
+  });
   const polling = (on) => {
     clearInterval(poll);
     poll = on ? setInterval(() => { if (!document.hidden && !expired()) wake(); }, 5000) : 0;
@@ -214,9 +240,11 @@
   document.addEventListener('htmx:sendError', (e) => { if (e.detail.requestConfig?.triggeringEvent?.type !== 'live') say('No connection. What you typed is still here; try again in a moment.'); });
   let held = false, unsaved = false;
   document.addEventListener('htmx:beforeSwap', (e) => {
+    const by = e.detail.requestConfig;
+    if (by?.triggeringEvent?.type === 'live' && e.detail.xhr.status < 400 && busy(by.elt)) { again.add(by.elt.id); e.preventDefault(); return; }
     held = e.detail.target.contains(document.activeElement);
     unsaved = e.detail.xhr.status >= 400 ? !e.detail.target.matches('#notice, #draft-saved') : !!$('form[data-dirty]', e.detail.target); // the form that comes back holds it still
-    if (e.detail.requestConfig?.triggeringEvent?.type !== 'live') all('dialog.ask[open]').forEach((d) => d.close());
+    if (by?.triggeringEvent?.type !== 'live') all('dialog.ask[open]').forEach((d) => d.close());
   });
   document.addEventListener('htmx:beforeOnLoad', (e) => { if (e.detail.xhr.getResponseHeader('HX-Redirect')) leaving = true; });
   document.addEventListener('submit', (e) => { if (e.target.id === 'edit-form') clearTimeout(saveSoon); leaving = true; setTimeout(() => { leaving = false; }, 3000); });

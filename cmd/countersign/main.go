@@ -29,6 +29,7 @@ type tool struct {
 		Add     userAddCmd     `cmd:"" help:"Give a person a role before they sign in for the first time."`
 		Role    userRoleCmd    `cmd:"" help:"Change a person's role; it ends their sessions."`
 		Disable userDisableCmd `cmd:"" help:"Switch a person off and end their sessions at once."`
+		Enable  userEnableCmd  `cmd:"" help:"Switch a person on again; they sign in anew."`
 		List    userListCmd    `cmd:"" help:"List the people of the clinic."`
 	} `cmd:"" help:"People and their roles."`
 	Network struct {

@@ -82,6 +82,20 @@ func (c userDisableCmd) Run(ctx context.Context) error {
 	})
 }
 
+type userEnableCmd struct {
+	Person string `arg:"" help:"The person's id at the sign-in provider, or their e-mail address."`
+}
+
+func (c userEnableCmd) Run(ctx context.Context) error {
+	return withPerson(ctx, c.Person, func(p *app.People, who clinic.Member) error {
+		if err := p.SwitchOn(ctx, who); err != nil {
+			return err
+		}
+		fmt.Printf("%s is switched on again, with the role and care teams from before; they sign in anew.\n", who.Name)
+		return nil
+	})
+}
+
 type userListCmd struct{}
 
 func (userListCmd) Run(ctx context.Context) error {

@@ -185,7 +185,7 @@ func TestBoardFrame(t *testing.T) {
 	first, body := get(t, address)
 	second, _ := get(t, address+"/queues/deliver") // an address inside the board
 	policy := first.Header.Get("Content-Security-Policy")
-	if policy == second.Header.Get("Content-Security-Policy") || !strings.Contains(policy, "'nonce-") || strings.Contains(policy, "unsafe") {
+	if policy == second.Header.Get("Content-Security-Policy") || !strings.Contains(policy, "'nonce-") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
 		t.Errorf("policy is %s", policy)
 	}
 	for _, bad := range []string{"googleapis", "<script>", "manifest", "/[["} {

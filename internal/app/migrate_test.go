@@ -109,6 +109,21 @@ func TestMigrateGrants(t *testing.T) {
 	}
 }
 
+// A new installation knows nobody: there is no account, no session, no clinic and no key that came with it.
+func TestMigrateMakesNobody(t *testing.T) {
+	t.Parallel()
+	cfg := empty(t)
+	if err := Migrate(context.Background(), cfg, &strings.Builder{}); err != nil {
+		t.Fatal(err)
+	}
+	app := connect(t, cfg.DatabaseURL.Reveal())
+	for _, table := range []string{"clinics", "staff", "sessions", "patients", "patient_keys", "networks"} {
+		if n := number(t, app, "SELECT count(*) FROM "+table); n != 0 {
+			t.Errorf("%d %s came with the migrations", n, table)
+		}
+	}
+}
+
 // Again, and several at once: nothing changes, nobody fails, and a later table is granted, too.
 func TestMigrateAgain(t *testing.T) {
 	t.Parallel()

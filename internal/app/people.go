@@ -74,6 +74,11 @@ func (p *People) SwitchOff(ctx context.Context, who clinic.Member) error {
 	return sayable(p.clinic.StaffDisable(ctx, clinic.OperatorActor("operator"), who.ID))
 }
 
+// SwitchOn lets a person back in who was switched off; they sign in anew.
+func (p *People) SwitchOn(ctx context.Context, who clinic.Member) error {
+	return sayable(p.clinic.StaffEnable(ctx, clinic.OperatorActor("operator"), who.ID))
+}
+
 // List is everybody of the clinic, by name.
 func (p *People) List(ctx context.Context) ([]clinic.Member, error) {
 	people, err := p.clinic.StaffList(ctx, clinic.OperatorActor("operator"))

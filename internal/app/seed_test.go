@@ -110,6 +110,9 @@ func TestPeople(t *testing.T) {
 	if err := errors.Join(p.Add(ctx, who), p.SwitchOff(ctx, who)); err != nil {
 		t.Error(err)
 	}
+	if err := errors.Join(p.SwitchOn(ctx, who), p.SwitchOn(ctx, who), p.SwitchOff(ctx, who)); err != nil {
+		t.Error(err)
+	}
 	if _, err := p.Find(ctx, "nobody"); err == nil {
 		t.Error("nobody was found")
 	}

@@ -150,6 +150,7 @@ const (
 	StaffPut     Deed = "staff.put"
 	StaffList    Deed = "staff.list"
 	StaffDisable Deed = "staff.disable"
+	StaffEnable  Deed = "staff.enable"
 	StaffAssign  Deed = "staff.assign"
 
 	TeamList   Deed = "team.list"
@@ -242,7 +243,7 @@ var policy = map[Deed]rule{
 	ReportList: {Admin: Everything},
 
 	ClinicCreate: operator, StaffPut: operator,
-	StaffList: givers, StaffAssign: givers, StaffDisable: givers,
+	StaffList: givers, StaffAssign: givers, StaffDisable: givers, StaffEnable: givers,
 	TeamList: admins, TeamSearch: admins, TeamShow: admins, TeamJoin: givers, TeamLeave: givers,
 
 	GlassBreak: {Staff: Everything, Reviewer: Everything, Doctor: Everything}, GlassEnd: authors,

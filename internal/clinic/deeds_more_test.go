@@ -26,6 +26,7 @@ func keeperActs(w *clinictest.World) []act {
 			return c.StaffAssign(ctx, a, w.Staff2.ID, clinic.Staff)
 		}},
 		{"StaffDisable", clinic.StaffDisable, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.StaffDisable(ctx, a, w.Staff2.ID) }},
+		{"StaffEnable", clinic.StaffEnable, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.StaffEnable(ctx, a, w.Staff2.ID) }},
 		{"TeamList", clinic.TeamList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.TeamList(ctx, a, ""); return err }},
 		{"TeamSearch", clinic.TeamSearch, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			_, err := c.TeamSearch(ctx, a, "20441")

@@ -107,6 +107,7 @@ report.list       admin
 staff.list        operator admin
 staff.assign      operator admin
 staff.disable     operator admin
+staff.enable      operator admin
 team.list         admin
 team.search       admin
 team.show         admin

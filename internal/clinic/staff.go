@@ -150,7 +150,7 @@ func (c *Clinic) StaffAssign(ctx context.Context, a Actor, id uuid.UUID, role Ro
 	})
 }
 
-// StaffDisable switches a person off and ends their sessions at once. A second time it changes nothing.
+// StaffDisable switches a person off and ends their sessions and emergency accesses at once. A second time it changes nothing.
 func (c *Clinic) StaffDisable(ctx context.Context, a Actor, id uuid.UUID) error {
 	return c.do(ctx, a, StaffDisable, Subject{Kind: "staff", ID: id}, func(t *tx) error {
 		if err := t.home(ctx); err != nil {
@@ -167,6 +167,29 @@ func (c *Clinic) StaffDisable(ctx context.Context, a Actor, id uuid.UUID) error 
 			t.silent = true
 			return err
 		}
+		if err := t.GlassEndOf(ctx, db.GlassEndOfParams{At: &t.at, ClinicID: t.clinicID(), StaffID: id}); err != nil {
+			return err
+		}
 		return t.endSessions(ctx, id, "disabled", uuid.Nil)
+	})
+}
+
+// StaffEnable switches a person on again, with the role and the care teams that they have. Their ended sessions stay ended:
+// they sign in anew. A second time it changes nothing.
+func (c *Clinic) StaffEnable(ctx context.Context, a Actor, id uuid.UUID) error {
+	return c.do(ctx, a, StaffEnable, Subject{Kind: "staff", ID: id}, func(t *tx) error {
+		if err := t.home(ctx); err != nil {
+			return err
+		}
+		if err := notOneself(a, id); err != nil {
+			return err
+		}
+		role, err := t.StaffLock(ctx, db.StaffLockParams{ID: id, ClinicID: t.clinicID()})
+		if err != nil {
+			return found(err)
+		}
+		n, err := t.Queries.StaffEnable(ctx, db.StaffEnableParams{ID: id, ClinicID: t.clinicID()})
+		t.silent, t.detail["role"] = n == 0, role
+		return err
 	})
 }

@@ -42,6 +42,41 @@ func TestStaffDisableEndsSessionsAtOnce(t *testing.T) {
 	}
 }
 
+// Who is switched on again is who they were: role and patients. What was ended stays ended, and nobody switches themselves on.
+func TestStaffEnable(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	n, who := w.Neighbour(t), person(w.Staff)
+	cookie, _, err := w.Clinic.SessionOpen(ctx, nobody, who, "")
+	must(t, err)
+	other, err := w.Clinic.PatientCreate(ctx, w.Doctor2, clinic.PatientForm{Name: "Ada Winter", BirthDate: "1950-01-02", MRN: "80001", Language: "en"})
+	must(t, err)
+	_, err = w.Clinic.GlassBreak(ctx, w.Staff, clinic.GlassForm{MRN: "80001", Reason: "Collapsed in the waiting room."})
+	must(t, err)
+	must(t, w.Clinic.StaffDisable(ctx, w.Admin, w.Staff.ID))
+	again := person(w.Staff)
+	_, _, err = w.Clinic.SessionOpen(ctx, nobody, again, "")
+	wantCode(t, err, "disabled", "signing in while switched off")
+	wantCode(t, w.Clinic.StaffEnable(ctx, w.Admin, w.Admin.ID), "own", "oneself")
+	wantKind(t, w.Clinic.StaffEnable(ctx, n.Operator, w.Staff.ID), clinic.NotFound, "by the operator of another clinic")
+	_, _, err = w.Clinic.SessionOpen(ctx, nobody, again, "")
+	wantCode(t, err, "disabled", "after that")
+	must(t, w.Clinic.StaffEnable(ctx, w.Admin, w.Staff.ID))
+	must(t, w.Clinic.StaffEnable(ctx, w.Admin, w.Staff.ID)) // twice is once
+	wantCount(t, w, 1, "events", "SELECT count(*) FROM audit_events WHERE deed = 'staff.enable' AND outcome = 'done' AND subject_id = $1 AND detail->>'role' = 'staff'", w.Staff.ID)
+	_, err = w.Clinic.SessionFind(ctx, nobody, cookie, who, true)
+	wantCode(t, err, "ended", "the session from before")
+	_, a, err := w.Clinic.SessionOpen(ctx, nobody, again, "")
+	must(t, err)
+	if a.ID != w.Staff.ID || a.Role != clinic.Staff {
+		t.Errorf("signed in as %+v", a)
+	}
+	_, err = w.Clinic.PatientShow(ctx, a, w.Patient)
+	must(t, err)
+	_, err = w.Clinic.PatientShow(ctx, a, other)
+	wantKind(t, err, clinic.NotFound, "the emergency access from before")
+}
+
 func TestClinicCreate(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)

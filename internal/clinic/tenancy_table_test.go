@@ -47,7 +47,7 @@ var queriesWithoutTeam = map[string]string{
 		MessagesOfPatient PatientKeyGet PatientUpdate ContactsOfPatient ContactRetire`,
 	"the actor's own requests, counted": `DraftUsage`,
 	"break-glass: the person's own, by their id": `
-		GlassUsed GlassOpen GlassEnd`,
+		GlassUsed GlassOpen GlassEnd GlassEndOf`,
 	"break-glass: makes an index, and tells nothing": `
 		GlassUnindexed GlassIndex`,
 	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `

@@ -66,6 +66,22 @@ func (q *Queries) GlassEnd(ctx context.Context, arg GlassEndParams) (uuid.UUID, 
 	return patient_id, err
 }
 
+const glassEndOf = `-- name: GlassEndOf :exec
+UPDATE glass SET ended_at = $1 WHERE clinic_id = $2 AND staff_id = $3 AND ended_at IS NULL AND expires_at > $1
+`
+
+type GlassEndOfParams struct {
+	At       *time.Time
+	ClinicID uuid.UUID
+	StaffID  uuid.UUID
+}
+
+// Who is switched off has nothing open any more, also when they are switched on again within the hour.
+func (q *Queries) GlassEndOf(ctx context.Context, arg GlassEndOfParams) error {
+	_, err := q.db.Exec(ctx, glassEndOf, arg.At, arg.ClinicID, arg.StaffID)
+	return err
+}
+
 const glassFind = `-- name: GlassFind :many
 
 SELECT p.id, k.wrapped, EXISTS (SELECT 1 FROM care_team ct WHERE ct.patient_id = p.id AND ct.clinic_id = p.clinic_id AND ct.staff_id = $1) AS on_team

@@ -526,6 +526,23 @@ func (q *Queries) StaffDisable(ctx context.Context, arg StaffDisableParams) (int
 	return result.RowsAffected(), nil
 }
 
+const staffEnable = `-- name: StaffEnable :execrows
+UPDATE staff SET disabled_at = NULL WHERE id = $1 AND clinic_id = $2 AND disabled_at IS NOT NULL
+`
+
+type StaffEnableParams struct {
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+}
+
+func (q *Queries) StaffEnable(ctx context.Context, arg StaffEnableParams) (int64, error) {
+	result, err := q.db.Exec(ctx, staffEnable, arg.ID, arg.ClinicID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const staffGet = `-- name: StaffGet :one
 SELECT id, clinic_id, issuer, subject, email, name, role, disabled_at, created_at FROM staff WHERE id = $1 AND clinic_id = $2
 `

@@ -65,6 +65,22 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
+// Whatever somebody sends, a line of the log stays one line, and its fields stay their own.
+func TestNobodyWritesALineOfTheirOwn(t *testing.T) {
+	for _, bad := range []string{"a\nb", "a\r\n{\"level\":\"ERROR\",\"msg\":\"forged\"}", `","level":"ERROR","x":"`, "a\u2028b", "a\x00\x1b[2Jb", "a\xffb"} {
+		var out bytes.Buffer
+		logger, flush := Setup(&out, "info", "production", "", "")
+		logger.Info("asked", "agent", bad, "code", bad)
+		flush()
+		if got := lines(t, &out); len(got) != 1 || len(got[0]) != 6 || got[0]["level"] != "INFO" || got[0]["msg"] != "asked" {
+			t.Errorf("%q wrote %q", bad, out.String())
+		}
+		if strings.ContainsAny(strings.TrimSuffix(out.String(), "\n"), "\n\r\x00\x1b\u2028") {
+			t.Errorf("%q is in the log as it came: %q", bad, out.String())
+		}
+	}
+}
+
 func TestLevelsAndDetail(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "WARN": slog.LevelWarn,

@@ -34,6 +34,7 @@ const (
 	saidLeft       flash = "left"
 	saidAssigned   flash = "assigned"
 	saidDisabled   flash = "disabled"
+	saidEnabled    flash = "enabled"
 	saidGlassEnded flash = "glass-ended"
 	saidReviewed   flash = "reviewed"
 )
@@ -86,6 +87,8 @@ func (f flash) sentence() string {
 		return "Saved. They sign in again and then have the new role."
 	case saidDisabled:
 		return "Switched off. Whoever used the account is signed out."
+	case saidEnabled:
+		return "Switched on again. They sign in anew."
 	case saidGlassEnded:
 		return "Your emergency access is over."
 	case saidReviewed:

@@ -78,7 +78,7 @@ func forms() map[string]fields {
 
 		"/glass/break": {"mrn": {}, "name": {}, "birth_date": {most: 40}, "reason": {kind: fieldArea}}, "/glass/:id/end": {},
 		"/glass/:id/review": {"note": {kind: fieldArea}},
-		"/staff/:id/assign": {"role": {kind: fieldChoice}}, "/staff/:id/disable": {},
+		"/staff/:id/assign": {"role": {kind: fieldChoice}}, "/staff/:id/disable": {}, "/staff/:id/enable": {},
 		"/teams/search": {"term": {most: 100}}, "/teams/:id/join": {"staff": {kind: fieldID}}, "/teams/:id/leave": {"staff": {kind: fieldID}},
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 

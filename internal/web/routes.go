@@ -87,6 +87,7 @@ func (s *Server) routesOfKeepers() []route {
 		{get, "/staff", doorStaff, clinic.StaffList, s.staffList},
 		{post, "/staff/:id/assign", doorStaff, clinic.StaffAssign, s.staffAssign},
 		{post, "/staff/:id/disable", doorStaff, clinic.StaffDisable, s.staffDisable},
+		{post, "/staff/:id/enable", doorStaff, clinic.StaffEnable, s.staffEnable},
 
 		{get, "/teams", doorStaff, clinic.TeamList, s.teamList},
 		{post, "/teams/search", doorStaff, clinic.TeamSearch, s.teamSearch},

@@ -46,3 +46,10 @@ func (s *Server) staffDisable(c *call) error {
 	}
 	return s.goTo(c, "/staff", saidDisabled)
 }
+
+func (s *Server) staffEnable(c *call) error {
+	if err := s.cfg.Clinic.StaffEnable(c.ctx(), c.actor, c.id); err != nil {
+		return err
+	}
+	return s.goTo(c, "/staff", saidEnabled)
+}
