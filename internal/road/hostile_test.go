@@ -138,10 +138,21 @@ func (h *house) hostileScene() shown {
 		s.links = append(s.links, h.hostileEnd(upTo, id, v.Message.Version+1)...)
 	}
 	h.workAgain()
+	h.hostileGlass()
 	var rev int
 	h.one(&rev, "SELECT coalesce(max(rev), 0) FROM breakers WHERE channel = 'sms'")
 	must(h.t, c.BreakerOpen(ctx, h.actor("ruth-ebbing"), "sms", rev)) // her name stands on the status page
 	return s
+}
+
+// hostileGlass is an emergency access to a patient of another team, which waits for its review.
+func (h *house) hostileGlass() {
+	h.t.Helper()
+	ctx, c, other := context.Background(), h.app.Clinic(), h.actor("jonas-lindqvist")
+	_, err := c.PatientCreate(ctx, other, clinic.PatientForm{Name: baited(100, 2), BirthDate: "1951-02-03", MRN: "RC-4471", Language: "en", DoctorID: other.ID})
+	must(h.t, err)
+	_, err = c.GlassBreak(ctx, h.actor("tom-reyes"), clinic.GlassForm{MRN: "RC-4471", Reason: baited(500, 6)})
+	must(h.t, err)
 }
 
 // workAgain is a new worker process, after stopWork.
