@@ -3,6 +3,8 @@ package clinic
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -107,7 +109,8 @@ func TestRidesOvertake(t *testing.T) {
 func TestRidesFail(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func() error{"error": func() error { return errors.New("bad") }, "panic": func() error { panic("bad") },
-		"timeout": func() error { return context.DeadlineExceeded }, "away": func() error { return refuse(Unavailable, "away", "Away.") }} {
+		"timeout": func() error { return context.DeadlineExceeded }, "key lost": func() error { return refuse(Unavailable, "key_lost", "Lost.") },
+		"away": func() error { return fmt.Errorf("read: %w", net.ErrClosed) }} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

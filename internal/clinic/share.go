@@ -31,7 +31,6 @@ func (c *Clinic) shared(ctx context.Context, d Deed, patient bool, fn func(*tx) 
 	return func() { c.tell(ctx, told) }, nil
 }
 
-// databaseAway: there is no use in trying each by itself. A time limit that was over says nothing of the kind.
-func databaseAway(err error) bool {
-	return KindOf(err) == Unavailable && !errors.Is(err, context.DeadlineExceeded)
-}
+// databaseAway: there is no use in trying each by itself. A time limit that was over says nothing of the kind, and neither
+// does a refusal of ours that calls itself Unavailable: a key that is missing is one patient's.
+func databaseAway(err error) bool { return isAway(err) && !errors.Is(err, context.DeadlineExceeded) }

@@ -13,6 +13,7 @@ import (
 
 	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
+	"countersign/internal/seal"
 )
 
 // shelf is some notices of one patient, and how they are dealt with: each by itself, or all in one transaction.
@@ -289,4 +290,36 @@ func TestSharedWithOneThatFails(t *testing.T) {
 		}
 	}
 	wantCount(t, w, 5, "reports", "SELECT count(*) FROM delivery_events WHERE delivery_id = $1", p.DeliveryID)
+}
+
+// A patient whose key the keyset lacks keeps nobody else's notice: each claim that came along is tried by itself.
+func TestSharedWithALostKey(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	lost := w.AddPatient(t, w.Staff, "Rosa Delgado", "1980-02-03", "30771") // the letter names her
+	ids := make([]uuid.UUID, 12)
+	for i := range ids {
+		of := w.Patient
+		if i%2 == 0 {
+			of = lost
+		}
+		ids[i] = deliveryOf(t, w, w.Approved(t, of, "email"))
+	}
+	text, err := seal.NewKeyset()
+	must(t, err)
+	stranger, err := seal.OpenKeyring(text)
+	must(t, err)
+	_, wrapped, err := stranger.NewKey(lost)
+	must(t, err)
+	must(t, w.Exec(t, "UPDATE patient_keys SET wrapped = $1 WHERE patient_id = $2", wrapped, lost))
+	errs := together(len(ids), func(i int) error { _, err := w.Clinic.DeliveryClaim(ctx, worker, ids[i]); return err })
+	for i, err := range errs {
+		if i%2 == 0 {
+			wantCode(t, err, "key_lost", "a claim of the patient whose key is missing")
+			wantState(t, w, ids[i], "queued")
+		} else {
+			must(t, err)
+			wantState(t, w, ids[i], "sending")
+		}
+	}
 }
