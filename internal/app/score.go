@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -137,11 +136,7 @@ func (a *App) settings(seen clinic.Guards) []score.Check {
 // nearby is true for a server on this machine, whose connection nobody else carries.
 func nearby(address config.Secret) bool {
 	u, err := url.Parse(address.Reveal())
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return err == nil && (u.Hostname() == "" || score.IsThisMachine(u.Hostname()))
 }
 
 func secure(addresses ...string) bool {

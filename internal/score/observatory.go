@@ -100,10 +100,11 @@ func (p Page) fetch(ctx context.Context) (seen, error) {
 	if err != nil || response.StatusCode != http.StatusOK {
 		return seen{}, fmt.Errorf("the page answers %d", response.StatusCode)
 	}
-	return seen{header: response.Header, cookies: response.Cookies(), body: body, secure: public.Scheme == "https" || isThisMachine(public.Hostname()), host: public.Host}, nil
+	return seen{header: response.Header, cookies: response.Cookies(), body: body, secure: public.Scheme == "https" || IsThisMachine(public.Hostname()), host: public.Host}, nil
 }
 
-func isThisMachine(host string) bool {
+// IsThisMachine is true for a host that only this machine reaches.
+func IsThisMachine(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
