@@ -43,6 +43,9 @@ type tool struct {
 		Rotate  keysRotateCmd  `cmd:"" help:"Wrap all patients' keys anew with the key that wraps; safe to repeat."`
 		Drop    keysDropCmd    `cmd:"" help:"Print KEYSET without the keys that nothing in this database needs."`
 	} `cmd:"" help:"The keys that seal patient data. What makes a KEYSET prints it alone, and changes nothing else."`
+	Audit struct {
+		Key auditKeyCmd `cmd:"" help:"Print a new signing key, for LEDGER_KEY or a file that LEDGER_KEY_FILE names."`
+	} `cmd:"" help:"The audit ledger."`
 	Config struct {
 		Check configCheckCmd `cmd:"" help:"Read the settings and print them without secrets, or every complaint."`
 	} `cmd:"" help:"The settings."`
