@@ -225,6 +225,7 @@ var (
 		"InstanceTrust":   "says which database this process may send from; changes nothing in it",
 		"InstanceDoubt":   "the same, for none",
 		"LedgerProve":     "reads an event's hashes for whoever holds the database's address, and shows nobody's text",
+		"LedgerVerify":    "reads the whole ledger for whoever holds the address of the database or of a copy, and writes nothing, which a copy must not need",
 		"LedgerSeal":      "seals what is on the trail: what it would write of itself, it would have to seal again",
 		"InstanceBeat":    "a heartbeat: counts, and changes no record",
 		"NetworksInForce": "what the door of the web process holds against every request, before anybody is known",
