@@ -30,7 +30,7 @@ var doors = map[string][]string{
 	"app": {".", "blob", "clinic", "config", "fence", "identity", "kms", "ledger", "limit", "logging", "metrics", "openai", "sandbox", "score", "seal", "sendgrid", "twilio",
 		"web", "worker"},
 	"bench":      {},
-	"chaos":      {"clinic", "local", "seal"},
+	"chaos":      {"clinic", "ledger", "local", "seal"},
 	"check":      {},
 	"clinic":     {"check", "db", "drafting", "faultpoint", "ledger", "seal"},
 	"clinictest": {".", "clinic", "db", "ledger", "seal"},
