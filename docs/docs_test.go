@@ -279,7 +279,7 @@ func TestAPIListsEveryCommand(t *testing.T) {
 
 func commands(of *ast.StructType, before string) (all []string) {
 	for _, field := range of.Fields.List {
-		name := before + strings.ToLower(field.Names[0].Name)
+		name := before + strings.ToLower(regexp.MustCompile("([a-z])([A-Z])").ReplaceAllString(field.Names[0].Name, "$1-$2"))
 		if group, ok := field.Type.(*ast.StructType); ok {
 			all = append(all, commands(group, name+" ")...)
 		} else {

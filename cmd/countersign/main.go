@@ -44,6 +44,12 @@ type tool struct {
 		Rotate  keysRotateCmd  `cmd:"" help:"Wrap all patients' keys anew with the key that wraps; safe to repeat."`
 		Drop    keysDropCmd    `cmd:"" help:"Print KEYSET without the keys that nothing in this database needs."`
 	} `cmd:"" help:"The keys that seal patient data. What makes a KEYSET prints it alone, and changes nothing else."`
+	Audit struct {
+		Verify     auditVerifyCmd     `cmd:"" help:"Verify the whole ledger. Exit code 0: clean, 1: tampered, 2: could not be checked."`
+		Prove      auditProveCmd      `cmd:"" help:"Print the proof that an event is in the ledger, which can be checked without the database."`
+		CheckProof auditCheckProofCmd `cmd:"" help:"Check a proof, without the database. Exit codes as verify's."`
+		Key        auditKeyCmd        `cmd:"" help:"Print a new signing key, for LEDGER_KEY or a file that LEDGER_KEY_FILE names."`
+	} `cmd:"" help:"The audit ledger."`
 	Config struct {
 		Check configCheckCmd `cmd:"" help:"Read the settings and print them without secrets, or every complaint."`
 	} `cmd:"" help:"The settings."`

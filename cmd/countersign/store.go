@@ -198,6 +198,13 @@ func (configCheckCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	verifier, err := app.LedgerVerifier(cfg)
+	if err != nil {
+		return err
+	}
 	fmt.Print(cfg)
+	if verifier != "" {
+		fmt.Printf("\nThe audit ledger's verifier: %s\n", verifier)
+	}
 	return nil
 }

@@ -96,12 +96,17 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 		return nil, err
 	}
 	a.keyMade = set.Keys()[0].Made
+	signer, known, err := openLedger(a.cfg)
+	if err != nil {
+		return nil, err
+	}
 	a.limits = limit.New(a.redis, keyring.MAC("limit"))
 	t := a.cfg.Times
 	return clinic.Open(ctx, clinic.Config{
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
 		Times:    timesOf(t),
 		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
+		Ledger: signer, LedgerKnown: known,
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
 			defer cancel()

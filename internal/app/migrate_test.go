@@ -89,7 +89,8 @@ func TestMigrateGrants(t *testing.T) {
 	}
 	for _, sql := range []string{
 		"UPDATE audit_events SET reason = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events", "UPDATE audit_events_default SET reason = 'x'",
-		"DELETE FROM audit_events_default", "TRUNCATE audit_events_default", "UPDATE consents SET status = 'in'", "DELETE FROM consents",
+		"DELETE FROM audit_events_default", "TRUNCATE audit_events_default", "UPDATE consents SET status = 'in'", "DELETE FROM consents", "UPDATE ledger_leaves SET leaf = 7", "DELETE FROM ledger_leaves",
+		"UPDATE ledger_checkpoints SET note = ''", "DELETE FROM ledger_checkpoints", "TRUNCATE ledger_leaves",
 		"UPDATE audit_pending SET at = now()", "UPDATE schema_migrations SET version = 0", "DELETE FROM delivery_edges", "DELETE FROM instance", "INSERT INTO instance DEFAULT VALUES", "TRUNCATE instance",
 		"CREATE TABLE mine (a int)",
 		"ALTER TABLE audit_events DISABLE TRIGGER ALL", "DROP TABLE consents",

@@ -125,6 +125,23 @@ func (b *Bucket) Write(ctx context.Context, name string, content []byte, over Ve
 	return err
 }
 
+// List gives the names of the files that begin with prefix, in their order.
+func (b *Bucket) List(ctx context.Context, prefix string) (names []string, err error) {
+	all := b.bucket.List(&gocloud.ListOptions{Prefix: prefix})
+	for {
+		one, err := all.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return names, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !one.IsDir {
+			names = append(names, one.Key)
+		}
+	}
+}
+
 func hashOf(content []byte) Version {
 	sum := sha256.Sum256(content)
 	return Version(hex.EncodeToString(sum[:]))

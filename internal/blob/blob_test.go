@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,14 @@ func TestBucket(t *testing.T) {
 			}
 			if content, now, err := mine.Read(ctx, "a.json"); err != nil || string(content) != "two" || now == seen {
 				t.Errorf("read %q %q %v", content, now, err)
+			}
+			for _, file := range []string{"kept/2.txt", "kept/1.txt", "keep"} {
+				if err := mine.Write(ctx, file, []byte("x"), ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if names, err := theirs.List(ctx, "kept/"); err != nil || !slices.Equal(names, []string{"kept/1.txt", "kept/2.txt"}) {
+				t.Errorf("the list is %q, %v", names, err)
 			}
 		})
 	}

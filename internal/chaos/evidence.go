@@ -20,6 +20,8 @@ type Evidence struct {
 	Accepted []Accepted // the sandbox's own log
 	Told     []Told
 
+	Ledger Ledger // what audit verify said
+
 	Planted Planted
 	Sinks   []Sink
 

@@ -35,6 +35,7 @@ func (s *stage) gather(ctx context.Context, l *load, rest Rest) (e *Evidence, er
 			break
 		}
 	}
+	e.Ledger = s.verify(ctx)
 	e.Planted = l.scene.planted(e.Accepted)
 	e.Sinks, err = s.sinks(ctx, conn, e.Planted, e.Accepted)
 	return e, err

@@ -141,8 +141,25 @@ func (a *account) ranksHold(r *Result) {
 	}
 }
 
-// I18 waits for what it is about.
-func i18(*account) Result { return Result{NotYet: "the audit ledger and its anchors come later"} }
+// I18: the audit ledger verifies against the anchors that were taken during the run.
+func i18(a *account) (r Result) {
+	l := a.Ledger
+	if l.Failed != "" {
+		r.broken("the ledger could not be checked: %s", l.Failed)
+	}
+	for _, f := range l.Findings {
+		r.broken("%s", f.Words)
+	}
+	if l.Failed == "" && (l.Anchors == 0 || l.Anchored == 0) {
+		r.broken("no anchor was taken that the ledger agrees with")
+	}
+	if l.Failed == "" && l.Events < int64(a.AuditRows) {
+		r.broken("%d events were verified, and the trail has %d", l.Events, a.AuditRows)
+	}
+	r.Checked = fmt.Sprintf("%d events, %d sealed, %d waiting, %d checkpoints, %d anchors", l.Events, l.Leaves, l.Waiting, l.Checkpoints, l.Anchors)
+	r.Held = fmt.Sprintf("%d leaves under an anchor from outside", l.Anchored)
+	return r
+}
 
 // I19: nothing that is known of a patient, nothing that was written to them and no secret of their page is in any place
 // but the sealed columns.

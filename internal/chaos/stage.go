@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"countersign/internal/ledger"
 	"countersign/internal/local"
 	"countersign/internal/seal"
 )
@@ -52,11 +53,15 @@ func (s *stage) raise(ctx context.Context) (err error) {
 	if s.keyset, err = seal.NewKeyset(); err != nil {
 		return err
 	}
+	ledgerKey, err := ledger.NewKey(true)
+	if err != nil {
+		return err
+	}
 	if s.balancer, err = newBalancer(); err != nil {
 		return err
 	}
 	s.env = map[string]string{"APP_ENV": "local", "HOST": "localhost", "BASE_URL": s.balancer.address, "DATABASE_URL": s.cluster.Databases.App,
-		"MIGRATE_DATABASE_URL": s.cluster.Databases.Owner, "REDIS_URL": s.cluster.RedisAddress, "KEYSET": s.keyset, "METRICS_TOKEN": metricsToken,
+		"MIGRATE_DATABASE_URL": s.cluster.Databases.Owner, "REDIS_URL": s.cluster.RedisAddress, "KEYSET": s.keyset, "LEDGER_KEY": ledgerKey, "METRICS_TOKEN": metricsToken,
 		"LOG_LEVEL": "info", "SHUTDOWN_TIMEOUT": "5s", "BLOB_URL": "file://" + s.paper.file("blob"), "SENDGRID_ACTIVITY": fmt.Sprint(s.activity()),
 		"LIMIT_ADDRESS": "1000000", "LIMIT_PERSON": "1000000", "LIMIT_SIGN_IN": "1000000", "LIMIT_UNVERIFIED": "1000000"} // a clinic's month in a minute
 	s.o.Times.into(s.env)

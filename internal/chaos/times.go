@@ -36,7 +36,7 @@ func (t Times) String() string {
 func (t Times) into(env map[string]string) {
 	for name, wait := range map[string]time.Duration{"LEASE": t.Lease, "PROVIDER_TIMEOUT": t.Provider, "START_WINDOW": t.StartWindow,
 		"REENQUEUE": t.Reenqueue, "RELAY_EVERY": t.Relay, "RECONCILE_EVERY": t.Reconcile, "LOOKUP_GRACE": t.Grace,
-		"LOOKUP_AGAIN": t.Again, "BREAKER_PAUSE": t.Breaker, "FENCE_EVERY": 2 * time.Second} {
+		"LOOKUP_AGAIN": t.Again, "BREAKER_PAUSE": t.Breaker, "FENCE_EVERY": 2 * time.Second, "ANCHOR_EVERY": 2 * time.Second} {
 		env["TIME_"+name] = wait.String()
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"countersign/internal/db"
 	"countersign/internal/faultpoint"
+	"countersign/internal/ledger"
 	"countersign/internal/seal"
 )
 
@@ -52,7 +53,9 @@ type Config struct {
 	Times       Times
 	SignFresh   time.Duration // who signs must have signed in within it; 0: four hours
 	MaxConns    int32
-	Fenced      bool // nothing is sent before InstanceTrust
+	Fenced      bool             // nothing is sent before InstanceTrust
+	Ledger      *ledger.Key      // seals the trail; nil: this process does not
+	LedgerKnown ledger.Verifiers // by whose keys the ledger's checkpoints may be signed
 	Tracer      pgx.QueryTracer
 	Now         func() time.Time
 	Nudge       func(ctx context.Context, due Due)
@@ -76,6 +79,8 @@ type Clinic struct {
 	claims   *rides[*claim]
 	records  *rides[*record]
 	receipts *rides[*post]
+
+	seal *sealing // nil: this process does not seal
 
 	fits       atomic.Bool  // our keys have been seen to be this database's
 	generation atomic.Int64 // the least that the database must have for this process to send from it
@@ -101,6 +106,9 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	}
 	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, signFresh: cfg.SignFresh, now: cfg.Now,
 		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm}
+	if cfg.Ledger != nil {
+		c.seal = &sealing{key: cfg.Ledger, known: cfg.LedgerKnown}
+	}
 	c.share()
 	if cfg.Fenced {
 		c.InstanceDoubt()
@@ -130,7 +138,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 11
+const SchemaVersion = 12
 
 // Ready says whether Postgres answers, its migrations are at least ours and our keys are its patients'.
 func (c *Clinic) Ready(ctx context.Context) error {

@@ -5,6 +5,14 @@ var queriesOfNoClinic = map[string]string{
 	"AuditSeen":      "by the session of the actor, which is of one clinic",
 	"SessionReplace": "by the hash of a cookie, before anybody is known",
 
+	"LedgerPending": "the sealer works for all clinics: one tree over the installation's whole trail",
+	"LedgerSealed":  "the sealer works for all clinics",
+	"LedgerChunk":   "a verification reads all of the trail",
+	"LedgerCounts":  "a verification reads all of the trail",
+	"LedgerLost":    "a verification reads all of the trail",
+	"LedgerStray":   "a verification reads all of the trail",
+	"LedgerLeafOf":  "an auditor's command knows an event by its id; no screen asks it",
+
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
 	"DraftRequestMessage":    "the worker knows a task's id and finds its clinic by it",

@@ -15,11 +15,13 @@ import (
 // Tables that belong to the installation and not to a clinic, or that no clinic owns yet; and keys that hold no clinic_id.
 var (
 	withoutClinic = map[string]string{
-		"clinics":           "is the clinic",
-		"breakers":          "a provider's account belongs to the installation",
-		"instance":          "the installation itself",
-		"delivery_edges":    "the state machine",
-		"schema_migrations": "the tool's own",
+		"clinics":            "is the clinic",
+		"breakers":           "a provider's account belongs to the installation",
+		"instance":           "the installation itself",
+		"ledger_leaves":      "hashes over the installation's whole trail: one tree, whose clinics are in its events",
+		"ledger_checkpoints": "its roots",
+		"delivery_edges":     "the state machine",
+		"schema_migrations":  "the tool's own",
 	}
 	maybeClinic = map[string]string{
 		"delivery_events": "a report that matches nothing yet has no clinic",
@@ -27,6 +29,9 @@ var (
 	keysWithoutClinic = map[string]string{
 		"audit_events_pkey":                      "an event is (id, at), for the partitions; no look-up by it is anybody's scope",
 		"audit_pending_pkey":                     "the ledger's queue, read by the sealer only",
+		"ledger_leaves_pkey":                     "see withoutClinic",
+		"ledger_leaves_event_id_key":             "see withoutClinic",
+		"ledger_checkpoints_pkey":                "see withoutClinic",
 		"delivery_events_pkey":                   "see maybeClinic",
 		"delivery_events_provider_event_key_key": "the provider's key, which no clinic owns",
 	}

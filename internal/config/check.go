@@ -211,7 +211,7 @@ func (c *Config) checkRunning() (bad Complaints) {
 	if c.ShutdownTimeout < time.Second || c.ShutdownTimeout > 10*time.Minute {
 		bad = append(bad, "SHUTDOWN_TIMEOUT must be between 1s and 10m.")
 	}
-	bad = append(append(bad, c.checkBlob()...), c.checkLimits()...)
+	bad = append(append(append(bad, c.checkBlob()...), c.checkLedger()...), c.checkLimits()...)
 	return append(bad, c.Times.check()...)
 }
 

@@ -125,6 +125,9 @@ func TestProductionRefusesEachFault(t *testing.T) {
 		"example token":                {production, "TWILIO_AUTH_TOKEN", "ChangeMe", "a sample value"},
 		"made-up sender":               {production, "MAIL_FROM", "messages@riverside.example", "made-up"},
 		"sandbox Sentry":               {production, "SENTRY_DSN", "http://abc@localhost:8090/1", "outside this network"},
+		"no ledger key":                {production, "LEDGER_KEY", "", "countersign audit key"},
+		"a ledger key for trying out":  {production, "LEDGER_KEY", "PRIVATE+KEY+local-countersign-abcd2345+0a0b0c0d+AQxx", "trying out"},
+		"a ledger key that is none":    {production, "LEDGER_KEY", "countersign", "as «countersign audit key» prints it"},
 		"short metrics token":          {production, "METRICS_TOKEN", "short", "16 characters"},
 	})
 }
@@ -175,7 +178,7 @@ func TestSecretsNeverPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Write(asJSON)
-	for _, name := range []string{"DATABASE_URL", "REDIS_URL", "KEYSET", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "OPENAI_API_KEY", "SENTRY_DSN", "METRICS_TOKEN"} {
+	for _, name := range []string{"DATABASE_URL", "REDIS_URL", "KEYSET", "LEDGER_KEY", "SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "OPENAI_API_KEY", "SENTRY_DSN", "METRICS_TOKEN"} {
 		secret := environ[name]
 		for _, shape := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%q", secret)} {
 			if strings.Contains(out.String(), shape) {

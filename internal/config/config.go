@@ -41,9 +41,11 @@ type Config struct {
 	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"`               // as the owner; default DatabaseURL
 	DatabaseMaxConns   int    `env:"DATABASE_MAX_CONNS" envDefault:"16"` // the most connections of one process
 	RedisURL           Secret `env:"REDIS_URL"`
-	Keyset             Secret `env:"KEYSET"`     // for seal.OpenKeyring; encrypted if KeysetKMS is set
-	KeysetKMS          string `env:"KEYSET_KMS"` // the key service that decrypts Keyset, as an address; empty: none
-	BlobURL            string `env:"BLOB_URL"`   // the place outside the database; empty: no restore fence
+	Keyset             Secret `env:"KEYSET"`           // for seal.OpenKeyring; encrypted if KeysetKMS is set
+	KeysetKMS          string `env:"KEYSET_KMS"`       // the key service that decrypts Keyset, as an address; empty: none
+	BlobURL            string `env:"BLOB_URL"`         // the place outside the database; empty: no restore fence
+	LedgerKey          Secret `env:"LEDGER_KEY"`       // signs the audit ledger's checkpoints; empty: nothing is sealed
+	LedgerVerifiers    string `env:"LEDGER_VERIFIERS"` // of the keys before it, with commas
 
 	Access         Access         `envPrefix:"ACCESS_"` // people sign in through one of the two
 	OIDC           OIDC           `envPrefix:"OIDC_"`
@@ -144,6 +146,8 @@ type Times struct {
 	LookupUntil     time.Duration `env:"LOOKUP_UNTIL" envDefault:"24h"`     // how long what needs a person is looked up
 	BreakerPause    time.Duration `env:"BREAKER_PAUSE" envDefault:"30s"`    // how long a channel that failed is left alone before one notice tries it
 	FenceEvery      time.Duration `env:"FENCE_EVERY" envDefault:"10s"`      // between two beats of the installation: how much a restored database may lose unnoticed
+	SealEvery       time.Duration `env:"SEAL_EVERY" envDefault:"1s"`        // between two sealings of what is new on the audit trail
+	AnchorEvery     time.Duration `env:"ANCHOR_EVERY" envDefault:"1m"`      // between two checkpoints that are written outside the database
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

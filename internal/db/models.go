@@ -300,6 +300,19 @@ type Instance struct {
 	HeldReason string
 }
 
+type LedgerCheckpoint struct {
+	Size     int64
+	SealedAt time.Time
+	Note     string
+}
+
+type LedgerLeafe struct {
+	Leaf    int64
+	EventID uuid.UUID
+	At      time.Time
+	Hashes  []byte
+}
+
 type Message struct {
 	ID            uuid.UUID
 	ClinicID      uuid.UUID

@@ -150,6 +150,9 @@ const theirsMark = "own-database"
 // Keyset names the file of the keyset that runs from this home make once.
 func (h *Home) Keyset() string { return h.Path("keyset") }
 
+// LedgerKey names the file of the key that signs the audit ledger; another one does not go on with a ledger.
+func (h *Home) LedgerKey() string { return h.Path("ledger-key") }
+
 // theirBlobs begins the names of the folders that go with databases of the person's.
 const theirBlobs = "blob-"
 
@@ -192,7 +195,7 @@ func (h *Home) forget() (kept string, err error) {
 	}
 	for _, entry := range entries {
 		path := h.Path(entry.Name())
-		if path != h.Keyset() && entry.Name() != theirsMark && path != h.lock.Name() && !strings.HasPrefix(entry.Name(), theirBlobs) {
+		if path != h.Keyset() && path != h.LedgerKey() && entry.Name() != theirsMark && path != h.lock.Name() && !strings.HasPrefix(entry.Name(), theirBlobs) {
 			if err := os.RemoveAll(path); err != nil {
 				return "", err
 			}

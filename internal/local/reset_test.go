@@ -54,7 +54,7 @@ func TestResetKeepsTheKeysetOfAnotherDatabase(t *testing.T) {
 				return
 			}
 			mustContain(t, told.String(), "kept the keyset", "forgot the data, keys and logs in ")
-			if len(left) != 4 || !strings.HasPrefix(left[0], "blob-") || !slices.Equal(left[1:], []string{"keyset", "lock", "own-database"}) {
+			if len(left) != 5 || !strings.HasPrefix(left[0], "blob-") || !slices.Equal(left[1:], []string{"keyset", "ledger-key", "lock", "own-database"}) {
 				t.Errorf("left behind: %v", left)
 			}
 		})
@@ -70,6 +70,9 @@ func secretsOfOneRun(t *testing.T, l *Local) {
 	}
 	defer home.Close()
 	if err := os.WriteFile(home.Keyset(), []byte("a-keyset\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(home.LedgerKey(), []byte("a-ledger-key\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := &run{Local: l, env: l.env.Clone(), home: home}

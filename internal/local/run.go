@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -173,18 +172,13 @@ func (s *run) makeSecrets(ctx context.Context) error {
 		return err
 	}
 	s.env.Fill("METRICS_TOKEN", token)
-	if !s.env.Has("KEYSET") {
-		path := s.home.Keyset()
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			if err := s.makeKeyset(ctx, path); err != nil {
-				return err
-			}
-		}
-		keyset, err := os.ReadFile(path)
-		if err != nil {
+	for name, key := range map[string]struct {
+		path string
+		make []string
+	}{"KEYSET": {s.home.Keyset(), []string{"keys", "new", "--local"}}, "LEDGER_KEY": {s.home.LedgerKey(), []string{"audit", "key", "--local"}}} {
+		if err := s.makeKey(ctx, name, key.path, key.make...); err != nil {
 			return err
 		}
-		s.env.Fill("KEYSET", strings.TrimSpace(string(keyset)))
 	}
 	s.env.Fill("BLOB_URL", s.home.Blob(s.personsDatabase()))
 	return os.WriteFile(s.home.Path("env"), []byte(s.env.Filled()), 0o600)
@@ -196,25 +190,6 @@ func (s *run) personsDatabase() string {
 		return ""
 	}
 	return s.env.Get("DATABASE_URL") + s.env.Get("DATABASE_URL_FILE")
-}
-
-func (s *run) makeKeyset(ctx context.Context, path string) error {
-	var said strings.Builder
-	spec := s.spec("keys", []string{filepath.Join(s.root, "bin", "countersign"), "keys", "new", "--local"}, 0)
-	spec.Errors, spec.Output = spec.Output, &said
-	if err := s.runner.MustFinish(ctx, spec); err != nil {
-		return err
-	}
-	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
-	keyset := strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "KEYSET=")
-	if keyset == "" {
-		return errors.New("«countersign keys new» printed no keyset")
-	}
-	temporary := path + ".new"
-	if err := os.WriteFile(temporary, []byte(keyset+"\n"), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
 }
 
 // release runs the Procfile's release line, as a platform does before it starts a new version, and fills the demo clinic.

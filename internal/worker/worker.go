@@ -38,7 +38,12 @@ type Config struct {
 	Shutdown     time.Duration // how long tasks may finish once the worker is asked to stop; 25 s unless set
 	RelayEvery   time.Duration // between two looks at what is due; 1 s unless set
 	SweepEvery   time.Duration // between two looks for leases that ran out, and at what is unknown; 5 s unless set
+	SealEvery    time.Duration // between two sealings of what is new on the audit trail; 1 s unless set
+	AnchorEvery  time.Duration // between two checkpoints that go outside; 1 min unless set
 	Concurrency  int           // tasks at once; 16 unless set
+
+	// Anchor writes a checkpoint outside the database; the same one again is no error. It may be nil.
+	Anchor func(ctx context.Context, c clinic.Checkpoint) error
 
 	Metrics *metrics.Metrics // may be nil
 	Log     *slog.Logger     // discards unless set
@@ -64,7 +69,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, errors.New("worker: a clinic, Redis, a model and senders for email and sms are required")
 	}
 	defaults := map[*time.Duration]time.Duration{&cfg.ProviderTime: 20 * time.Second, &cfg.Shutdown: 25 * time.Second,
-		&cfg.RelayEvery: time.Second, &cfg.SweepEvery: 5 * time.Second}
+		&cfg.RelayEvery: time.Second, &cfg.SweepEvery: 5 * time.Second, &cfg.SealEvery: time.Second, &cfg.AnchorEvery: time.Minute}
 	for setting, standard := range defaults {
 		if *setting <= 0 {
 			*setting = standard
@@ -120,6 +125,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "relay", w.relay) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "sweep", w.sweep) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "reconcile", w.reconcile) })
+	loops.Go(func() { w.every(ctx, w.cfg.SealEvery, "ledger", (&anchoring{Worker: w}).seal) })
 	<-ctx.Done()
 	loops.Wait()
 	server.Shutdown()

@@ -13,6 +13,8 @@ func main() {
 	switch os.Args[1] {
 	case "keys":
 		fmt.Println("a-keyset")
+	case "audit":
+		fmt.Println("a-ledger-key")
 	case "migrate", "seed":
 		fmt.Println("done")
 	case "sandbox":

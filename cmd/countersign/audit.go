@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/google/uuid"
+
+	"countersign/internal/app"
+	"countersign/internal/config"
+)
+
+type auditKeyCmd struct {
+	Local bool `help:"For trying out on one machine: staging and production refuse it."`
+}
+
+func (c auditKeyCmd) Run() error { return app.NewLedgerKey(c.Local, os.Stdout, os.Stderr) }
+
+type auditVerifyCmd struct {
+	Anchors string   `help:"The bucket or folder with the checkpoints; BLOB_URL unless given."`
+	Key     []string `help:"The verifier key, and those before it; the settings' unless given."`
+	JSON    bool     `help:"The report as JSON."`
+}
+
+func (c auditVerifyCmd) Run(ctx context.Context) error {
+	return checked(withStore(func(cfg *config.Config) error {
+		return app.VerifyLedger(ctx, cfg, app.Verifying{Keys: c.Key, Anchors: c.Anchors, JSON: c.JSON}, os.Stdout, os.Stderr)
+	}))
+}
+
+type auditProveCmd struct {
+	Event string   `arg:"" help:"The event's id."`
+	Key   []string `help:"The verifier key; the settings' unless given."`
+}
+
+func (c auditProveCmd) Run(ctx context.Context) error {
+	id, err := uuid.Parse(c.Event)
+	if err != nil {
+		return coded{2, errors.New("this is no event's id")}
+	}
+	return withStore(func(cfg *config.Config) error { return app.ProveEvent(ctx, cfg, id, c.Key, os.Stdout) })
+}
+
+type auditCheckProofCmd struct {
+	File string   `arg:"" help:"What «countersign audit prove» printed."`
+	Key  []string `required:"" help:"The verifier key, from somebody other than who gave you the proof."`
+}
+
+func (c auditCheckProofCmd) Run() error {
+	file, err := os.ReadFile(c.File)
+	if err != nil {
+		return coded{2, err}
+	}
+	return checked(app.CheckProof(file, c.Key, os.Stdout))
+}
+
+// checked gives 1 to what was tampered with alone: what could not be checked is neither clean nor tampered.
+func checked(err error) error {
+	if err == nil || errors.Is(err, app.ErrTampered) {
+		return err
+	}
+	return coded{2, err}
+}

@@ -1,0 +1,222 @@
+package clinic
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"countersign/internal/db"
+	"countersign/internal/faultpoint"
+	"countersign/internal/ledger"
+)
+
+// Checkpoint is the ledger's signed root.
+type Checkpoint = ledger.Checkpoint
+
+// sealBatch is how many events one transaction seals; a full batch is followed by another at once.
+const sealBatch = 2000
+
+// sealing is what a process that seals has.
+type sealing struct {
+	key   *ledger.Key
+	known ledger.Verifiers
+	mu    sync.Mutex
+	said  map[string]bool // the alarms that were raised: once a process is enough
+}
+
+// Sealed is what one call of LedgerSeal did.
+type Sealed struct {
+	Leaves int
+	More   bool       // a full batch: there may be more
+	Lost   int        // events that waited and are gone
+	Head   Checkpoint // the last one, whoever made it; without Note: there is none
+}
+
+// LedgerSeal makes leaves of the events that wait, the oldest first, and signs the new root, in one transaction: after a
+// crash at any line either all of it is there or none. Of any number of workers one does it; the others see the head. What is
+// there already is not believed: its root has to be what was signed, or nothing is added and an alarm is raised.
+func (c *Clinic) LedgerSeal(ctx context.Context) (Sealed, error) {
+	var done Sealed
+	if c.seal == nil {
+		return done, nil
+	}
+	err := pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+		s := sealer{Queries: db.New(tx), sealing: c.seal, now: c.now().UTC(), out: &done}
+		return s.run(ctx)
+	})
+	if err == nil && done.Leaves > 0 {
+		faultpoint.Reach("ledger", "committed")
+	}
+	if isUnique(err, "ledger_leaves_pkey") || isUnique(err, "ledger_leaves_event_id_key") || isUnique(err, "ledger_checkpoints_pkey") {
+		err = ledgerBroken()
+	}
+	if code := Code(err); code == "ledger_broken" || code == "ledger_key" {
+		c.ledgerAlarm(ctx, code)
+	}
+	if done.Lost > 0 {
+		c.ledgerAlarm(ctx, "ledger_lost")
+	}
+	return done, err
+}
+
+// ledgerAlarm is raised once in a process.
+func (c *Clinic) ledgerAlarm(ctx context.Context, code string) {
+	c.seal.mu.Lock()
+	defer c.seal.mu.Unlock()
+	if c.seal.said == nil {
+		c.seal.said = map[string]bool{}
+	}
+	if !c.seal.said[code] {
+		c.seal.said[code] = true
+		c.alarm(ctx, code)
+	}
+}
+
+func ledgerBroken() error {
+	return refuse(Unavailable, "ledger_broken", "The audit ledger is not what was signed. Run countersign audit verify.")
+}
+
+// sealer is one transaction of LedgerSeal.
+type sealer struct {
+	*db.Queries
+	*sealing
+	now  time.Time
+	out  *Sealed
+	tree *ledger.Tree
+}
+
+func (s *sealer) run(ctx context.Context) error {
+	mine, err := s.LedgerLock(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.open(ctx); err != nil || !mine {
+		return err
+	}
+	waiting, err := s.LedgerPending(ctx, sealBatch)
+	if err != nil {
+		return err
+	}
+	s.out.More = len(waiting) == sealBatch
+	until := s.now
+	if s.out.More { // the checkpoint's time is that up to which nothing waits any more
+		until = earlier(until, waiting[len(waiting)-1].At)
+	}
+	total := len(waiting)
+	there := slices.DeleteFunc(waiting, func(p db.LedgerPendingRow) bool { return p.Rec == nil })
+	s.out.Lost = total - len(there)
+	faultpoint.Reach("ledger", "read")
+	if len(there) == 0 {
+		s.out.More = false
+		return nil
+	}
+	return s.add(ctx, there, until)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// open reads the head and the tree's right edge, and holds the one to the other.
+func (s *sealer) open(ctx context.Context) error {
+	head, err := s.LedgerHead(ctx)
+	if noRows(err) {
+		s.tree = &ledger.Tree{}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	signed, err := s.known.Read(head.Note)
+	if err != nil || signed.Size != head.Size {
+		return refuse(Unavailable, "ledger_key", "The audit ledger was signed by another key. Its verifier belongs in LEDGER_VERIFIERS.")
+	}
+	if s.tree, err = ledger.Open(signed.Size, leafHashes(ctx, s.Queries)); err != nil || s.tree.Root() != signed.Root {
+		return ledgerBroken()
+	}
+	s.out.Head = signed
+	return nil
+}
+
+// leafHashes reads the kept hashes of leaves.
+func leafHashes(ctx context.Context, q *db.Queries) ledger.Fetch {
+	return func(leaves []int64) ([][]byte, error) {
+		rows, err := q.LedgerHashes(ctx, leaves)
+		if err != nil {
+			return nil, err
+		}
+		at := map[int64][]byte{}
+		for _, r := range rows {
+			at[r.Leaf] = r.Hashes
+		}
+		out := make([][]byte, len(leaves))
+		for i, leaf := range leaves {
+			out[i] = at[leaf]
+		}
+		return out, nil
+	}
+}
+
+func (s *sealer) add(ctx context.Context, events []db.LedgerPendingRow, until time.Time) error {
+	var p db.LedgerLeavesAddParams
+	for _, e := range events {
+		leaf := s.tree.Append(ledger.LeafHash(e.Rec))
+		p.Leaves, p.EventIds, p.Ats, p.Hashes = append(p.Leaves, leaf.Index), append(p.EventIds, e.EventID), append(p.Ats, e.At), append(p.Hashes, leaf.Hashes)
+	}
+	if err := s.LedgerLeavesAdd(ctx, p); err != nil {
+		return err
+	}
+	faultpoint.Reach("ledger", "leaves")
+	if n, err := s.LedgerSealed(ctx, p.EventIds); err != nil || int(n) != len(p.EventIds) {
+		return cmp.Or(err, ledgerBroken())
+	}
+	faultpoint.Reach("ledger", "emptied")
+	head, err := s.key.Sign(s.tree, until)
+	if err != nil {
+		return err
+	}
+	if err := s.LedgerCheckpointAdd(ctx, db.LedgerCheckpointAddParams{Size: head.Size, SealedAt: head.At, Note: head.Note}); err != nil {
+		return err
+	}
+	faultpoint.Reach("ledger", "before-commit")
+	s.out.Leaves, s.out.Head = len(events), head
+	return nil
+}
+
+// LedgerProve makes the offline proof of a sealed event.
+func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.Verifiers) (p ledger.Proof, err error) {
+	err = pgx.BeginTxFunc(ctx, c.pool, ledgerLook, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		leaf, err := q.LedgerLeafOf(ctx, event)
+		if noRows(err) {
+			return refuse(NotFound, "not_sealed", "This event is not in the ledger: there is none of this id, or it waits to be sealed.")
+		}
+		if err != nil {
+			return err
+		}
+		head, err := q.LedgerHead(ctx)
+		if err != nil {
+			return err
+		}
+		under, err := known.Read(head.Note)
+		if err == nil {
+			p, err = ledger.Prove(leaf.Leaf, leaf.Rec, under, leafHashes(ctx, q))
+		}
+		if err != nil {
+			return refuse(Conflict, "not_proved", "This event cannot be proved: "+err.Error()+". Run countersign audit verify.")
+		}
+		return nil
+	})
+	return p, err
+}
+
+// ledgerLook is how the ledger is looked at: all of one moment, and changing nothing.
+var ledgerLook = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
