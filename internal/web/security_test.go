@@ -29,3 +29,22 @@ func TestSecurityEdit(t *testing.T) {
 		t.Errorf("a doctor is answered %d", got.Code)
 	}
 }
+
+// The lists show a record that cannot be opened in words, its page says why, and the record beside it is there.
+func TestAClosedRecordOnTheScreens(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	closed := s.world.AddPatient(t, s.world.Staff, "Olga Nowak", "1980-02-03", "30771")
+	s.world.LoseKey(t, closed)
+	v := s.as(t, s.world.Staff)
+	list := v.get("/patients")
+	v.wants(list, http.StatusOK, "Rosa Delgado", "A record that cannot be opened at the moment", "/patients/"+closed.String(), `data-label="Age"></td>`)
+	v.wants(v.post("/patients/search", "term", "nowak"), http.StatusOK, "0 patients found. 1 record of your care cannot be opened at the moment, and so not be found by name")
+	v.wants(v.post("/patients/search", "term", "delgado"), http.StatusOK, "Rosa Delgado", "1 record of your care")
+	v.wants(v.get("/patients/"+closed.String()), http.StatusServiceUnavailable, "cannot be opened at the moment", "Nothing is lost")
+	for _, got := range []string{list.Body.String(), v.get("/").Body.String()} {
+		if strings.Contains(got, "Nowak") || strings.Contains(got, "30771") {
+			t.Error("what cannot be opened is on a page")
+		}
+	}
+}
