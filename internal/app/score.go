@@ -124,6 +124,7 @@ func (a *App) settings(seen clinic.Guards) []score.Check {
 			"Run countersign keys status, and bring the missing key back into KEYSET."),
 		is("The keyset is encrypted", "KEYSET_KMS", strings.HasPrefix(c.KeysetKMS, "awskms:"), "a key service decrypts it", "it stands in the settings as it is", "Set KEYSET_KMS, and print the keyset anew with it."),
 		is("The connection to Postgres is encrypted", "the connection itself", seen.Encrypted || nearby(c.DatabaseURL), "TLS, or on this machine", "plain text over the network", "Add sslmode=verify-full to DATABASE_URL."),
+		is("The certificate of Postgres is looked at", "DATABASE_TLS", c.DatabaseTLS != config.TLSEncrypted, "it is verified, or the server is on this machine", "whoever answers is taken for it", "Use sslmode=verify-full, with sslrootcert if need be, and take DATABASE_TLS away."),
 		is("The connection to Redis is encrypted", "REDIS_URL", strings.HasPrefix(c.RedisURL.Reveal(), "rediss:") || nearby(c.RedisURL), "TLS, or on this machine", "plain text over the network", "Use a rediss:// address."),
 		is("Providers are asked by https", "the addresses of SendGrid, Twilio and the model", secure(c.SendGrid.BaseURL, c.Twilio.BaseURL, c.OpenAI.BaseURL), "all three, or on this machine", "one of them is plain http", "Use https addresses."),
 		is("The app cannot rewrite the trail", "its permissions on audit_events", !seen.MayRewrite, "it may add and read", "it may change or delete", "Give migrate its own role: MIGRATE_DATABASE_URL, then countersign migrate."),
