@@ -50,7 +50,9 @@ func (c *Config) checkDatabase(name string, address Secret) Complaints {
 }
 
 // looksAtCertificate: verify-full lets crypto/tls do it, verify-ca does it by a function of the driver's own.
-func looksAtCertificate(t *tls.Config) bool { return !t.InsecureSkipVerify || t.VerifyPeerCertificate != nil }
+func looksAtCertificate(t *tls.Config) bool {
+	return !t.InsecureSkipVerify || t.VerifyPeerCertificate != nil
+}
 
 // checkRedis lets plain text go no further than a private network: only ids and hashes are in Redis, but its password goes along.
 func (c *Config) checkRedis() Complaints {
