@@ -71,6 +71,7 @@ var (
 		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
 		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
 		"docs":   {"clinic", "config"},                                          // the documents are held to the code
+		"kms":    {"clinic", "config"},                                          // the operator's road, with real keys
 		"openai": {"drafting"},                                                  // a real prompt
 		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
 		"web":    {"seal"},                                                      // keys for a clinic of its own

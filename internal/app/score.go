@@ -109,7 +109,7 @@ func (a *App) settings(seen clinic.Guards) []score.Check {
 			"Change it: countersign keys add, promote, rotate, drop."),
 		is("Every patient's key can be opened", "the wrapping keys of all patients", seen.KeysMissing == 0, "none is missing", fmt.Sprintf("%d patients cannot be opened", seen.KeysMissing),
 			"Run countersign keys status, and bring the missing key back into KEYSET."),
-		is("The keyset is encrypted", "KEYSET_KMS", strings.HasPrefix(c.KeysetKMS, "awskms:"), "a key service decrypts it", "it stands in the settings as it is", "Set KEYSET_KMS, and print the keyset anew with it."),
+		is("The keyset is encrypted", "KEYSET_KMS", strings.HasPrefix(c.KeysetKMS, "awskms:"), "a key service decrypts it", "it stands in the settings as it is", "Run countersign keys move, and set KEYSET_KMS."),
 		is("The connection to Postgres is encrypted", "the connection itself", seen.Encrypted || nearby(c.DatabaseURL), "TLS, or on this machine", "plain text over the network", "Add sslmode=verify-full to DATABASE_URL."),
 		is("The certificate of Postgres is looked at", "DATABASE_TLS", c.DatabaseTLS != config.TLSEncrypted, "it is verified, or the server is on this machine", "whoever answers is taken for it", "Use sslmode=verify-full, with sslrootcert if need be, and take DATABASE_TLS away."),
 		is("The connection to Redis is encrypted", "REDIS_URL", strings.HasPrefix(c.RedisURL.Reveal(), "rediss:") || nearby(c.RedisURL), "TLS, or on this machine", "plain text over the network", "Use a rediss:// address."),
