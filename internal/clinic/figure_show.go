@@ -184,10 +184,10 @@ func (r reading) upTrend(ctx context.Context, since time.Time) ([]slo.Point, err
 		from = since
 	}
 	rows, err := r.q.UpShow(ctx, from)
-	up := map[time.Time]int{}
+	up := map[int64]int{} // by quarter, in Unix time: two times may be the same and no equal keys
 	for _, row := range rows {
 		if row.Beat && row.Ready {
-			up[row.Minute.UTC().Truncate(slo.Quarter)]++
+			up[row.Minute.Truncate(slo.Quarter).Unix()]++
 		}
 	}
 	var points []slo.Point
@@ -197,7 +197,7 @@ func (r reading) upTrend(ctx context.Context, since time.Time) ([]slo.Point, err
 			end = until
 		}
 		if minutes := end.Sub(at).Minutes(); minutes >= 1 {
-			points = append(points, slo.Point{At: at, Value: min(float64(up[at.Truncate(slo.Quarter)])/minutes, 1)})
+			points = append(points, slo.Point{At: at, Value: min(float64(up[at.Truncate(slo.Quarter).Unix()])/minutes, 1)})
 		}
 	}
 	return points, err

@@ -18,6 +18,7 @@ type figures struct {
 	requests, errors    prometheus.Counter
 
 	mu    sync.Mutex
+	score *int                    // that was looked at and not taken yet, in percent
 	taken map[slo.Figure]slo.Seen // what Take has handed over so far, of everything
 }
 
@@ -44,6 +45,8 @@ func (f *figures) all() []prometheus.Collector {
 
 // Answered counts a request for the error rate.
 func (m *Metrics) Answered(status int) {
+	m.figures.mu.Lock() // so that Take never sees the one counted without the other
+	defer m.figures.mu.Unlock()
 	m.figures.requests.Inc()
 	if status >= http.StatusInternalServerError {
 		m.figures.errors.Inc()
@@ -58,6 +61,13 @@ func (m *Metrics) QueueProcessing(took time.Duration) {
 	m.figures.queue.Observe(max(took, 0).Seconds())
 }
 
+// Score keeps what the security score was found to be, in percent.
+func (m *Metrics) Score(percent int) {
+	m.figures.mu.Lock()
+	defer m.figures.mu.Unlock()
+	m.figures.score = &percent
+}
+
 // Take is what was counted since it was last called, by figure; those with nothing new are not in it. Whoever takes it
 // keeps it: it is not told again.
 func (m *Metrics) Take() map[slo.Figure]slo.Seen {
@@ -68,8 +78,7 @@ func (m *Metrics) Take() map[slo.Figure]slo.Seen {
 		slo.FirstResponse: timesOf(slo.FirstResponse, f.first), slo.DatabaseQuery: timesOf(slo.DatabaseQuery, f.query),
 		slo.QueueProcessing: timesOf(slo.QueueProcessing, f.queue),
 	}
-	bad := countOf(f.errors) // before the requests, which are counted first: no more bad ones than there are
-	all := countOf(f.requests)
+	bad, all := countOf(f.errors), countOf(f.requests)
 	now[slo.ErrorRate] = slo.Seen{Count: all, Good: all - bad}
 	out := map[slo.Figure]slo.Seen{}
 	for name, seen := range now {
@@ -78,7 +87,19 @@ func (m *Metrics) Take() map[slo.Figure]slo.Seen {
 		}
 	}
 	f.taken = now
+	if f.score != nil {
+		out[slo.SecurityScore] = scoreOf(*f.score)
+		f.score = nil
+	}
 	return out
+}
+
+func scoreOf(percent int) slo.Seen {
+	s := slo.Seen{Count: 1, Value: float64(percent) / 100}
+	if slo.Of(slo.SecurityScore).Kept(s.Value) {
+		s.Good = 1
+	}
+	return s
 }
 
 func less(now, before slo.Seen) slo.Seen {
