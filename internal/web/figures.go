@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -126,7 +127,7 @@ func seconds(value float64) string {
 
 // percent never rounds up to what it has not reached: 99.996 is 99.99 %.
 func percent(share float64) string {
-	return trim(float64(int64(share*10000+1e-6))/100, 2) + " %"
+	return trim(math.Floor(share*10000+1e-6)/100, 2) + " %"
 }
 
 // trim is a number with at most so many digits after the point, and no idle ones.
