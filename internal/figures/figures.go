@@ -22,8 +22,8 @@ import (
 const (
 	every       = 15 * time.Second // between two writes; the rows are of minutes whatever it is
 	writeTime   = 5 * time.Second
-	lookEvery   = 15 * time.Minute // between two looks at the security score, which try what has to be refused
-	minutesLeft = 240              // minutes that are kept while Postgres is away
+	looksEvery  = 60  // writes from one look at the security score to the next: a look tries what has to be refused
+	minutesLeft = 240 // minutes that are kept while Postgres is away
 )
 
 // Config is what a recorder needs. A web process beats and looks at the score, a worker asks the web.
@@ -142,7 +142,7 @@ func (r *Recorder) up(ctx context.Context) error {
 // look looks at the security score, if it is time.
 func (r *Recorder) look(ctx context.Context) error {
 	now := r.cfg.Now()
-	if r.cfg.Score == nil || now.Sub(r.looked) < lookEvery {
+	if r.cfg.Score == nil || now.Sub(r.looked) < looksEvery*r.cfg.Every {
 		return nil
 	}
 	percent, err := r.cfg.Score(ctx)

@@ -53,7 +53,7 @@ func (s *Server) figures(c *call) (figuresView, error) {
 }
 
 func (s *Server) tile(m slo.Measure) tile {
-	t := tile{Measure: m, Target: target(m.Promise), Big: "–", Said: "nothing was measured in the last five minutes", Left: budgetWords(m)}
+	t := tile{Measure: m, Target: target(m.Promise), Big: "–", Said: quietWords(m.Promise), Left: budgetWords(m)}
 	if m.Now.Count > 0 {
 		t.Big, t.Said = amount(m.Promise, m.Judged(m.Now)), nowWords(m)
 	}
@@ -67,6 +67,17 @@ func (s *Server) tile(m slo.Measure) tile {
 	t.Rows = []tileRow{{now, cells(m.Promise, m.Now)}, {"24 h", cells(m.Promise, m.Day)}}
 	t.Spark = draw(m, s.cfg.Now())
 	return t
+}
+
+func quietWords(p slo.Promise) string {
+	switch p.Figure {
+	case slo.Uptime:
+		return "no whole minute has passed since the first start"
+	case slo.SecurityScore:
+		return "nobody looked in the last hour"
+	default:
+		return "nothing was measured in the last five minutes"
+	}
 }
 
 func nowWords(m slo.Measure) string {
@@ -203,7 +214,9 @@ func draw(m slo.Measure, now time.Time) spark {
 // whole makes a line of a single point one that can be seen.
 func whole(points []string) string {
 	if len(points) == 1 {
-		points = append(points, points[0])
+		x, y, _ := strings.Cut(points[0], ",")
+		at, _ := strconv.ParseFloat(x, 64)
+		points = append(points, trim(at+1, 1)+","+y)
 	}
 	return strings.Join(points, " ")
 }
@@ -215,8 +228,8 @@ type vitalPage struct {
 }
 
 type vitalCell struct {
-	Value, Rating string
-	Visits        int64
+	Name, Value, Rating string
+	Visits              int
 }
 
 func byPage(paged []slo.Paged) []vitalPage {
@@ -224,6 +237,9 @@ func byPage(paged []slo.Paged) []vitalPage {
 	for _, p := range paged {
 		if n := len(pages); n == 0 || pages[n-1].Route != p.Route {
 			pages = append(pages, vitalPage{Route: p.Route, Cells: make([]vitalCell, len(slo.Vitals))})
+			for i, v := range slo.Vitals {
+				pages[n].Cells[i].Name = v.Name
+			}
 		}
 		value := seconds(p.P75)
 		if p.Unitless {
@@ -231,7 +247,7 @@ func byPage(paged []slo.Paged) []vitalPage {
 		}
 		for i, v := range slo.Vitals {
 			if v.Name == p.Name {
-				pages[len(pages)-1].Cells[i] = vitalCell{value, v.Rating(p.P75), p.Visits}
+				pages[len(pages)-1].Cells[i] = vitalCell{v.Name, value, v.Rating(p.P75), int(p.Visits)}
 			}
 		}
 	}
