@@ -188,3 +188,26 @@ func TestVitalsKeep(t *testing.T) {
 		t.Errorf("a week later: %v %+v", err, all)
 	}
 }
+
+// The status has what waits for the model, and what the providers reported in the last hour.
+func TestStatusShowDraftsAndReports(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	s, err := w.Clinic.StatusShow(t.Context(), w.Ops)
+	if err != nil || s.Drafts.Waiting+s.Drafts.Writing != 0 || len(s.Webhooks) != 2 || s.Webhooks[0].Reports+s.Webhooks[1].Reports != 0 {
+		t.Fatalf("%v %+v", err, s)
+	}
+	id, err := w.Clinic.BriefCreate(t.Context(), w.Staff, w.Brief(w.Patient, "email"))
+	must(t, err)
+	must(t, w.Clinic.DraftRequest(t.Context(), w.Staff, id, ""))
+	must(t, w.Exec(t, `INSERT INTO delivery_events (id, provider, event_key, state, happened_at, received_at) VALUES ($1, 'twilio', 'k', 'delivered', now(), now())`, uuid.Must(uuid.NewV7())))
+	w.Clock.Add(10 * time.Second)
+	s, err = w.Clinic.StatusShow(t.Context(), w.Ops)
+	if err != nil || s.Drafts.Waiting != 1 || w.Clock.Now().Sub(s.Drafts.OldestDue) < 9*time.Second || s.Webhooks[0].Reports != 0 || s.Webhooks[1].Reports != 1 || s.Webhooks[1].LastAt.IsZero() {
+		t.Errorf("%v %+v", err, s)
+	}
+	w.Clock.Add(2 * time.Hour)
+	if s, err = w.Clinic.StatusShow(t.Context(), w.Ops); err != nil || s.Webhooks[1].Reports != 0 {
+		t.Errorf("two hours later: %v %+v", err, s.Webhooks)
+	}
+}
