@@ -41,6 +41,7 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 		boards[readOnly] = newBoard(a.redis.Options(), readOnly)
 		defer boards[readOnly].Close()
 	}
+	a.recorder = a.webFigures()
 	server, err := a.webServer(boards[false], boards[true])
 	if err != nil {
 		return err
@@ -49,6 +50,7 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	var hub sync.WaitGroup
 	hub.Go(func() { a.hub.Run(hubbing) })
 	hub.Go(func() { a.fence.Run(hubbing, false) })
+	hub.Go(func() { a.recorder.Run(hubbing) })
 	defer hub.Wait()
 	defer stop()
 	a.log.InfoContext(ctx, "web is up", "listen", listener.Addr().String())
@@ -71,7 +73,7 @@ func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error
 		Clinic: a.clinic, BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
 		TrustedProxies: a.cfg.TrustedProxies, AddressHeader: a.cfg.AddressHeader, CountryHeader: a.cfg.CountryHeader,
 		Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
-		Fence: a.fence.Word, Score: a.score, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
+		Fence: a.fence.Word, Score: a.score, Vital: a.recorder.Vital, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
 		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
 	}
 	var err error
@@ -132,6 +134,7 @@ func (a *App) Worker(ctx context.Context) error {
 	beating, stop := context.WithCancel(context.WithoutCancel(ctx)) // as long as a task may still be under way
 	var beats sync.WaitGroup
 	beats.Go(func() { a.fence.Run(beating, true) })
+	beats.Go(func() { a.workerFigures().Run(beating) })
 	defer beats.Wait()
 	defer stop()
 	err = w.Run(ctx)

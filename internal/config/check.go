@@ -48,6 +48,9 @@ func (c *Config) checkWeb() (bad Complaints) {
 		bad = append(bad, "WORKER_PORT must be between 1 and 65535.")
 	}
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
+	if probe, err := url.Parse(c.ProbeURL); c.ProbeURL != c.BaseURL+"/readyz" && (err != nil || probe.Host == "" || probe.User != nil || probe.Scheme != "http" && probe.Scheme != "https") {
+		bad = append(bad, "PROBE_URL must be the web's /readyz as the worker reaches it, such as http://web.internal:8080/readyz, without credentials.")
+	}
 	bad = append(bad, c.checkEdge("ADDRESS_HEADER", c.AddressHeader)...)
 	bad = append(bad, c.checkEdge("COUNTRY_HEADER", c.CountryHeader)...)
 	if !slices.Contains([]string{"off", "detect", "block"}, c.WAF) {

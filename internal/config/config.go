@@ -65,6 +65,7 @@ type Config struct {
 
 	SentryDSN    Secret `env:"SENTRY_DSN"`    // empty: nothing is sent to Sentry
 	MetricsToken Secret `env:"METRICS_TOKEN"` // empty: /metrics answers 404
+	ProbeURL     string `env:"PROBE_URL"`     // what the worker asks each minute, for uptime; default BaseURL + /readyz
 	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
 
 	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"16"` // tasks at once of one worker
@@ -149,6 +150,7 @@ type Times struct {
 	FenceEvery      time.Duration `env:"FENCE_EVERY" envDefault:"10s"`      // between two beats of the installation: how much a restored database may lose unnoticed
 	SealEvery       time.Duration `env:"SEAL_EVERY" envDefault:"1s"`        // between two sealings of what is new on the audit trail
 	AnchorEvery     time.Duration `env:"ANCHOR_EVERY" envDefault:"1m"`      // between two checkpoints that are written outside the database
+	FiguresEvery    time.Duration `env:"FIGURES_EVERY" envDefault:"15s"`    // between two writes of what a process counted
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

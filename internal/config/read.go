@@ -55,6 +55,9 @@ func (c *Config) complete() {
 	for _, address := range []*string{&c.BaseURL, &c.Access.Issuer, &c.SendGrid.BaseURL, &c.Twilio.BaseURL, &c.OpenAI.BaseURL} {
 		*address = strings.TrimRight(*address, "/")
 	}
+	if c.ProbeURL == "" {
+		c.ProbeURL = c.BaseURL + "/readyz"
+	}
 }
 
 // lookUp returns a variable's value, or the content of the file that NAME_FILE

@@ -14,7 +14,7 @@ import (
 	"countersign/internal/clinic"
 )
 
-// Every answer carries the headers and Server-Timing, whatever it is.
+// Every answer carries the headers, whatever it is. What it cost is for people who are signed in.
 func TestEveryAnswerIsGuarded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -27,8 +27,8 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 				t.Errorf("%d: no %s", got.Code, line.name)
 			}
 		}
-		if !strings.HasPrefix(got.Header().Get("Server-Timing"), "total;dur=") || got.Header().Get("X-Request-Id") == "" {
-			t.Errorf("%d: no Server-Timing or id: %v", got.Code, got.Header())
+		if got.Header().Get("Server-Timing") != "" || got.Header().Get("X-Request-Id") == "" {
+			t.Errorf("%d: Server-Timing for nobody, or no id: %v", got.Code, got.Header())
 		}
 		if strings.HasPrefix(strings.TrimSpace(got.Body.String()), "{") && got.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("JSON for people: %s", got.Body)

@@ -87,7 +87,9 @@ type Config struct {
 	// Fence says how this process stands to its database: ok, held, unchecked or off. Off if nil.
 	Fence func() string
 	// Score says how well the installation is guarded, given what its database shows. Nothing is looked at if nil.
-	Score    func(context.Context, clinic.Guards) score.Score
+	Score func(context.Context, clinic.Guards) score.Score
+	// Vital counts what a browser measured on a page; false is for what is no measure. Nobody counts if nil.
+	Vital    func(route, vital string, value float64) bool
 	SendGrid Verifier
 	Twilio   Verifier
 	Inbound  ReplyVerifier // replies by SMS
