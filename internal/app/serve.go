@@ -38,7 +38,7 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	a.dial = own(listener)
 	boards := map[bool]*board{}
 	for _, readOnly := range []bool{true, false} {
-		boards[readOnly] = newBoard(a.redis.Options(), readOnly)
+		boards[readOnly] = newBoard(a.redis.Options(), readOnly, a.cfg.Env)
 		defer boards[readOnly].Close()
 	}
 	server, err := a.webServer(boards[false], boards[true])
@@ -51,9 +51,9 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	hub.Go(func() { a.fence.Run(hubbing, false) })
 	defer hub.Wait()
 	defer stop()
-	a.log.InfoContext(ctx, "web is up", "listen", listener.Addr().String())
+	a.log.Log(ctx, logging.Notice, "web is up", "listen", listener.Addr().String())
 	err = server.Serve(ctx, listener)
-	a.log.InfoContext(ctx, "web is down")
+	a.log.Log(ctx, logging.Notice, "web is down")
 	return err
 }
 
@@ -128,14 +128,14 @@ func (a *App) Worker(ctx context.Context) error {
 	if a.cfg.LedgerKey == "" {
 		a.log.WarnContext(ctx, "LEDGER_KEY is not set: the audit trail is not sealed")
 	}
-	a.log.InfoContext(ctx, "worker is up")
+	a.log.Log(ctx, logging.Notice, "worker is up")
 	beating, stop := context.WithCancel(context.WithoutCancel(ctx)) // as long as a task may still be under way
 	var beats sync.WaitGroup
 	beats.Go(func() { a.fence.Run(beating, true) })
 	defer beats.Wait()
 	defer stop()
 	err = w.Run(ctx)
-	a.log.InfoContext(ctx, "worker is down")
+	a.log.Log(ctx, logging.Notice, "worker is down")
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -28,6 +29,9 @@ const (
 	lingerTime = time.Second
 	drainTime  = 7 * time.Second
 )
+
+// notice is logging's level of what has to be in every log.
+const notice = slog.LevelInfo + 2
 
 // bounded is the server of net/http with all its limits set: one that is left out is none.
 func (s *Server) bounded() *http.Server {
