@@ -2,6 +2,8 @@ package crash
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -33,6 +35,7 @@ func openFront(h *house) *front {
 	h.t.Helper()
 	f := &front{t: h.t}
 	f.proxy = &httputil.ReverseProxy{
+		ErrorLog:  log.New(io.Discard, "", 0), // who reads notices what was cut off
 		Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(f.next().url)

@@ -25,8 +25,11 @@ type load struct {
 	requests map[string]int
 	slowest  time.Duration
 	bad      []string
-	heard    int // events on streams
+	heard    int // events on streams,
+	open     int // and how many are open
 }
+
+const watchers = 4
 
 // startLoad has people read pages, watch them and sign, until it is stopped. The channel gives the messages to sign.
 func startLoad(h *house, sign <-chan *scene) *load {
@@ -37,7 +40,7 @@ func startLoad(h *house, sign <-chan *scene) *load {
 	for _, path := range []string{"/", "/patients", "/reviews", "/sign-in", "/messages/" + h.cases[0].message.String()} {
 		l.working.Go(func() { l.reads(path) })
 	}
-	for range 4 {
+	for range watchers {
 		l.working.Go(l.watches)
 	}
 	for range 2 {
@@ -130,6 +133,8 @@ func (l *load) watch() (retry time.Duration, err error) {
 	if resp.StatusCode != http.StatusOK {
 		return time.Second, fmt.Errorf("answered %d", resp.StatusCode)
 	}
+	l.opened(1)
+	defer l.opened(-1)
 	retry = time.Second
 	for from := bufio.NewReader(resp.Body); ; {
 		line, err := from.ReadString('\n')
@@ -151,7 +156,9 @@ func (l *load) watch() (retry time.Duration, err error) {
 	}
 }
 
-func (l *load) events() int { l.mu.Lock(); defer l.mu.Unlock(); return l.heard }
+func (l *load) opened(n int) { l.mu.Lock(); defer l.mu.Unlock(); l.open += n }
+
+func (l *load) streams() (heard, open int) { l.mu.Lock(); defer l.mu.Unlock(); return l.heard, l.open }
 
 // done ends the load and tells what failed.
 func (l *load) done() []string {
