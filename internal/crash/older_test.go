@@ -96,7 +96,7 @@ func TestOlderVersionOnTheNewSchema(t *testing.T) {
 	}
 	old.end(kill)
 	h.web("")
-	if status, body := h.as("amara-osei").get("/messages/" + message); status != http.StatusOK || !strings.Contains(body, `data-delivery="delivered"`) {
+	if status, body := h.as("amara-osei").get("/messages/" + message); status != http.StatusOK || !strings.Contains(body, `data-delivery="opened"`) {
 		t.Errorf("the new version does not show what the older one did: %d", status)
 	}
 	t.Logf("web and worker of %s wrote, signed, sent and showed a message on schema %d", revision, clinic.SchemaVersion)
