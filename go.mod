@@ -3,6 +3,7 @@ module countersign
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/angelofallars/htmx-go v0.5.0
 	github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager v0.4.3

@@ -49,6 +49,9 @@ func (c *Config) complete() {
 	if c.BaseURL == "" {
 		c.BaseURL = fmt.Sprintf("http://localhost:%d", c.Port)
 	}
+	if c.LogLevel == "" {
+		c.LogLevel = c.Env.LogLevel()
+	}
 	if c.MigrateDatabaseURL == "" {
 		c.MigrateDatabaseURL = c.DatabaseURL
 	}

@@ -37,9 +37,6 @@ func (s *Server) eventsStream(c *call) error {
 		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.StatusShow, "role")
 		return echo.ErrNotFound
 	}
-	if s.isDraining() {
-		return echo.ErrServiceUnavailable
-	}
 	// Listening before asking: what is taken from the person between the two is heard.
 	changes, done := s.cfg.Hub.Subscribe(append(names, w.session, w.person))
 	defer done()
@@ -68,7 +65,7 @@ func (s *Server) pump(c *call, out stream, changes <-chan string, w watch) error
 		select {
 		case <-c.ctx().Done():
 			return nil
-		case <-s.draining:
+		case <-s.ending:
 			return nil
 		case name, ok := <-changes:
 			if !ok {

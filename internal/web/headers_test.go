@@ -81,8 +81,6 @@ func classes(t *testing.T, s *site) (names []string, answers map[string]http.Hea
 	add("a probe", 200, nobody.get("/readyz"))
 	add("the queue board", 200, admin.get("/ops/queues"))
 	add("a fault of ours", 500, admin.get("/ops/queues/panic"))
-	s.Drain()
-	add("away", 503, nobody.get("/readyz"))
 	add("signing out", 303, staff.post("/sign-out"))
 	s.rules.address = limit.Rule{Name: "address", Most: 1, Within: time.Hour}
 	nobody.address = "203.0.113.50:1"
@@ -90,6 +88,8 @@ func classes(t *testing.T, s *site) (names []string, answers map[string]http.Hea
 	add("too much", 429, nobody.get("/sign-in"))
 	s.keepOut(t, "203.0.113.50")
 	add("a network kept out", 403, nobody.get("/sign-in"))
+	s.Drain()
+	add("away", 503, s.visitor(t).get("/readyz"))
 	return names, answers
 }
 
