@@ -20,6 +20,7 @@ type Guards struct {
 	MayRewrite  bool  // our role may change or delete audit events
 	KeysMissing int64 // patients whose key our keyset does not open
 	Unseen      int   // people with a role who have not signed in for unseenDays
+	SignFresh   SignFresh
 }
 
 // SecurityShow looks at the guards, for the score that an administrator sees.
@@ -29,7 +30,9 @@ func (c *Clinic) SecurityShow(ctx context.Context, a Actor) (g Guards, err error
 		return g, err
 	}
 	err = c.do(ctx, a, SecurityShow, Subject{Kind: "clinic", ID: a.ClinicID}, func(t *tx) error {
-		g, err = c.guards(ctx, t.Queries, t.clinicID(), encrypted)
+		if g, err = c.guards(ctx, t.Queries, t.clinicID(), encrypted); err == nil {
+			g.SignFresh, err = t.signFresh(ctx)
+		}
 		return err
 	})
 	return g, err

@@ -81,6 +81,7 @@ func forms() map[string]fields {
 		"/staff/:id/assign": {"role": {kind: fieldChoice}}, "/staff/:id/disable": {}, "/staff/:id/enable": {},
 		"/teams/search": {"term": {most: 100}}, "/teams/:id/join": {"staff": {kind: fieldID}}, "/teams/:id/leave": {"staff": {kind: fieldID}},
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
+		"/security/edit": {"sign_fresh": {kind: fieldNumber}},
 
 		pathVitals: {"page": {kind: fieldChoice}, "LCP": {most: 20, coded: true}, "CLS": {most: 20, coded: true}, "INP": {most: 20, coded: true}, "TTFB": {most: 20, coded: true}},
 
