@@ -70,7 +70,7 @@ var (
 	testDoors     = []string{".", "app", "clinictest", "sandbox"}
 	moreTestDoors = map[string][]string{
 		".":      {"clinic", "config", "seal"},                                  // the road, from the front door
-		"app":    {"check"},                                                     // the demo clinic passes the checks
+		"app":    {"check", "slo"},                                              // the demo clinic passes the checks; a figure is judged
 		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
 		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
 		"deploy": {"config"},                                                    // the files of platforms are held to the settings
