@@ -37,6 +37,7 @@ const (
 	saidEnabled    flash = "enabled"
 	saidGlassEnded flash = "glass-ended"
 	saidReviewed   flash = "reviewed"
+	saidSignedOff  flash = "signed-off"
 )
 
 func (f flash) sentence() string {
@@ -93,6 +94,8 @@ func (f flash) sentence() string {
 		return "Your emergency access is over."
 	case saidReviewed:
 		return "Reviewed. Your note is kept with it."
+	case saidSignedOff:
+		return "Signed off. Your note is kept with it."
 	default:
 		return ""
 	}
