@@ -74,6 +74,9 @@ func (c *Clinic) AuditSearch(ctx context.Context, a Actor, f AuditFilter) (Audit
 		}
 		from := t.cursorFrom(f.After)
 		p.Before, p.BeforeID, p.RowLimit = from.At, from.ID, auditPage+1
+		if p.Before.After(p.Until) { // where the days end, the reading begins: an index is not searched through down to there
+			p.Before, p.BeforeID = p.Until, uuid.Nil
+		}
 		rows, err := t.AuditFind(ctx, p)
 		if err != nil {
 			return err

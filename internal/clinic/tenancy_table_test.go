@@ -13,6 +13,8 @@ var queriesOfNoClinic = map[string]string{
 	"LedgerStray":   "a verification reads all of the trail",
 	"LedgerLeafOf":  "an auditor's command knows an event by its id; no screen asks it",
 
+	"CheckClaim": "the worker verifies for all clinics: the ledger is one",
+
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
 	"DraftRequestMessage":    "the worker knows a task's id and finds its clinic by it",
@@ -59,8 +61,10 @@ var queriesWithoutTeam = map[string]string{
 	"break-glass: makes an index, and tells nothing": `
 		GlassUnindexed GlassIndex`,
 	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `
-		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
-	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount`,
+		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock AuditNamesByAdmin`,
+	"an auditor, by exact record number: gives an id, and no name":                                                          `AuditPatientByAdmin`,
+	"behind the door: by the id of a patient that AuditPatientKnown gave, which joins the care team for whom it asks it of": `AuditChannels`,
+	"an administrator and operations: numbers about nobody":                                                                 `QueueState DeliveryCount`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided
