@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"hash"
 	"io"
 	"net/http"
@@ -86,8 +87,13 @@ func (x *export) Begin(of clinic.AuditExported) error {
 	return x.part(partReportHead, of)
 }
 
-// patience gives the next write its time.
-func (x *export) patience() error { return x.control.SetWriteDeadline(time.Now().Add(exportWrite)) }
+// patience gives the next write its time, where there is a connection that has one.
+func (x *export) patience() error {
+	if err := x.control.SetWriteDeadline(time.Now().Add(exportWrite)); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
 
 // Rows writes a batch and sends it off.
 func (x *export) Rows(rows []clinic.AuditRow) error {

@@ -23,6 +23,7 @@ const (
 	pathDeliveryRows = "/deliveries/rows"
 	pathReport       = "/csp-report"
 	pathAuditExport  = "/audit/export"
+	pathAuditProof   = "/audit/:id/proof"
 )
 
 const (
@@ -121,7 +122,7 @@ func (s *Server) routesOfAuditors() []route {
 		{get, "/audit/verify", doorStaff, clinic.AuditChecks, s.auditChecks},
 		{post, "/audit/verify", doorStaff, clinic.AuditVerify, s.auditVerify},
 		{get, "/audit/:id", doorStaff, clinic.AuditShow, s.auditShow},
-		{get, "/audit/:id/proof", doorStaff, clinic.AuditProve, s.auditProve},
+		{get, pathAuditProof, doorStaff, clinic.AuditProve, s.auditProve},
 		{get, "/patients/:id/audit", doorStaff, clinic.AuditOfPatient, s.auditOfPatient},
 		{get, "/patients/:id/disclosures", doorStaff, clinic.AuditDisclosures, s.auditDisclosures},
 
