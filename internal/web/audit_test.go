@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
 )
@@ -36,7 +38,7 @@ func TestAuditTermsStayOutOfAddresses(t *testing.T) {
 	}
 	got := v.post("/audit/search", "address", "198.51.100.7")
 	v.wants(got, http.StatusOK, `name="address" value="198.51.100.7"`, "Show the next ones")
-	got = v.post("/audit/export", "format", "csv", "mrn", "20441", "address", "198.51.100.7")
+	got = v.post("/audit/export", "format", "csv", "patient", s.world.Patient.String(), "address", "198.51.100.7")
 	if name := got.Header().Get("Content-Disposition"); !regexp.MustCompile(`^attachment; filename=audit-trail-\d{4}-\d\d-\d\d-[0-9a-f]{8}\.csv$`).MatchString(name) {
 		t.Errorf("the file is called %q", name)
 	}
@@ -50,10 +52,11 @@ func TestAuditMistakes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	v := s.as(t, s.world.Auditor)
-	for path, format := range map[string][]string{"/audit/search": nil, "/audit/export": {"format", "csv"}} {
-		got := v.post(path, append(format, "from", "25.11.2026", "address", "somewhere", "mrn", "99999")...)
-		v.wants(got, http.StatusUnprocessableEntity, "Please give the day as year-month-day", "This is no address", "No patient of this clinic has this record number", `value="25.11.2026"`)
+	for path, more := range map[string][]string{"/audit/search": {"mrn", "99999"}, "/audit/export": {"format", "csv"}} {
+		got := v.post(path, append(more, "from", "25.11.2026", "address", "somewhere")...)
+		v.wants(got, http.StatusUnprocessableEntity, "Please give the day as year-month-day", "This is no address", `value="25.11.2026"`)
 	}
+	v.wants(v.post("/audit/search", "mrn", "99999"), http.StatusUnprocessableEntity, "No patient of this clinic has this record number")
 	v.wants(v.get("/audit?from=never"), http.StatusUnprocessableEntity, "Please give the day as year-month-day")
 	v.wants(v.get("/audit?deed=keys.rotate"), http.StatusOK, "Nothing like that is on the trail")
 }
@@ -164,6 +167,16 @@ func TestAuditExportBreaks(t *testing.T) {
 	if _, err := io.Copy(&rest, body); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("after %d bytes: %v", rest.Len(), err)
 	}
+}
+
+// week is an access review that waits to be signed off.
+func (s *site) week(t testing.TB) (id string) {
+	t.Helper()
+	id = uuid.Must(uuid.NewV7()).String()
+	if err := s.world.Exec(t, "INSERT INTO access_reviews (id, clinic_id, since, until, made_at, facts) VALUES ($1, $2, 'epoch', 'epoch', now(), '{}')", id, s.world.ClinicID); err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 // trail puts n made-up events on the trail, from two addresses, in the last hours.
