@@ -142,11 +142,15 @@ func trail(t testing.TB, w *clinictest.World, n int, over time.Duration) {
 
 // questions keeps what is asked of the trail.
 type questions struct {
-	mu  sync.Mutex
-	all []pgx.TraceQueryStartData
+	mu      sync.Mutex
+	all     []pgx.TraceQueryStartData
+	planned int // how often it was said that the next question is to be planned for itself
 }
 
 func (q *questions) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	if strings.HasPrefix(d.SQL, "-- name: AuditPlanEach ") {
+		q.planned++
+	}
 	if strings.HasPrefix(d.SQL, "-- name: AuditFind ") {
 		q.mu.Lock()
 		q.all = append(q.all, d)
@@ -179,6 +183,20 @@ func TestAuditSearchPlans(t *testing.T) {
 			t.Errorf("%s: reads %d pages, and %q whole:\n%s", name, plan.buffers, plan.whole, plan.nodes)
 		}
 		t.Logf("%-22s %4d pages %6.2f ms", name, plan.buffers, plan.ms)
+	}
+}
+
+// A question is planned for what it asks, also the tenth time on one connection.
+func TestAuditSearchIsPlannedEachTime(t *testing.T) {
+	t.Parallel()
+	asked := &questions{}
+	w := clinictest.New(t, func(c *clinic.Config) { c.Tracer, c.MaxConns = asked, 1 })
+	for range 10 {
+		_, err := w.Clinic.AuditSearch(ctx, w.Auditor, clinic.AuditFilter{Deed: clinic.KeysRotate})
+		must(t, err)
+	}
+	if asked.planned != len(asked.all) || asked.planned != 10 {
+		t.Errorf("%d of %d questions", asked.planned, len(asked.all))
 	}
 }
 

@@ -119,7 +119,7 @@ func TestAuditVerify(t *testing.T) {
 	}
 }
 
-// A worker that is lost over a verification is followed by another when its lease is over; what the first one found late counts not.
+// A worker that is lost over a verification is followed by another when its lease is over.
 func TestAuditVerifyIsTakenOver(t *testing.T) {
 	t.Parallel()
 	_, key, known := clinictest.LedgerKey(t)
@@ -142,6 +142,28 @@ func TestAuditVerifyIsTakenOver(t *testing.T) {
 	if all, err := w.Clinic.AuditChecks(ctx, w.Auditor); err != nil || all[0].Outcome != "clean" {
 		t.Errorf("%+v %v", all, err)
 	}
+}
+
+// What a worker finds after another has taken its verification over counts not, and is on no trail.
+func TestAuditVerifyIsFenced(t *testing.T) {
+	t.Parallel()
+	_, key, known := clinictest.LedgerKey(t)
+	w := clinictest.New(t, clinictest.Sealing(key, known))
+	sealTrail(t, w)
+	_, err := w.Clinic.AuditVerify(ctx, w.Auditor)
+	must(t, err)
+	_, err = w.Clinic.AuditRun(ctx, worker, func(context.Context) ([]clinic.Anchor, error) {
+		w.Clock.Add(3 * time.Minute)
+		if ran, err := w.Clinic.AuditRun(ctx, worker, nil); !ran || err != nil {
+			t.Errorf("not taken over: %v", err)
+		}
+		return []clinic.Anchor{{Name: "forged", Note: "x"}}, nil
+	})
+	must(t, err)
+	if all, err := w.Clinic.AuditChecks(ctx, w.Auditor); err != nil || all[0].Outcome != "clean" {
+		t.Errorf("the late one is believed: %+v %v", all, err)
+	}
+	wantCount(t, w, 1, "verifications on the trail", "SELECT count(*) FROM audit_events WHERE deed = 'audit.run'")
 }
 
 // A doctor is told who has seen their own patients, an auditor and an administrator of any; break-glass is said.
