@@ -3,7 +3,6 @@ package clinic
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 
 	"countersign/internal/db"
@@ -24,52 +23,53 @@ func (v *verifier) readAnchors() {
 }
 
 // beyond looks for what was signed, here or outside, over more leaves than there are, and for leaves over which nothing was.
-func (v *verifier) beyond(ctx context.Context, upto int64) error {
-	more, err := v.LedgerCheckpoints(ctx, db.LedgerCheckpointsParams{Since: upto, Until: math.MaxInt64, Most: mostFindings})
-	if err != nil {
-		return err
-	}
-	if len(more) > 0 {
-		last := more[len(more)-1]
-		if _, err := v.Known.Read(last.Note); err == nil {
-			v.find("tail_cut", nil, upto, last.Size, "leaves %d to %d are gone: a checkpoint of the database was signed over %d", upto, last.Size-1, last.Size)
-		} else {
-			v.find("checkpoint_forged", nil, upto, last.Size, "the checkpoint over %d leaves, where there are %d: %s", last.Size, upto, err)
+func (v *verifier) beyond() error {
+	signs, last := 0, checkpointRow{}
+	for v.nextSign() {
+		for _, row := range v.sign {
+			v.out.Checkpoints++
+			if row.err != nil {
+				v.find("checkpoint_forged", nil, afterAll, afterAll, "the checkpoint over %d leaves, where there are %d: %s", row.size, v.next, row.err)
+				continue
+			}
+			signs, last = signs+1, row
 		}
+		v.sign = nil
+	}
+	if signs > 0 {
+		v.cut(last.signed, "a checkpoint of the database")
 	}
 	if n := len(v.anchors); n > 0 { // those that were not reached
-		last := v.anchors[n-1]
-		v.find("tail_cut", nil, upto, last.Size, "leaves %d to %d are gone: the anchor %s was signed over %d at %s", upto, last.Size-1, last.name, last.Size,
-			last.At.Format("2006-01-02T15:04:05Z"))
+		v.cut(v.anchors[n-1].Checkpoint, "the anchor "+v.anchors[n-1].name)
 	}
-	if !v.off && v.good < upto && len(v.out.Findings) == 0 {
-		v.find("unsigned", nil, v.good, upto, "leaves %d to %d are under no checkpoint", v.good, upto-1)
+	if !v.off && v.good < v.next && len(v.found) == 0 {
+		v.find("unsigned", nil, v.good, v.next, "leaves %d to %d are under no checkpoint", v.good, v.next-1)
 	}
 	return nil
 }
 
+// cut says that leaves are gone over which something was signed.
+func (v *verifier) cut(by Checkpoint, what string) {
+	v.find("tail_cut", nil, v.next, by.Size, "leaves %d to %d are gone: %s was signed over %d at %s. Somebody has cut the tail off, or the database was restored from a backup of before",
+		v.next, by.Size-1, what, by.Size, by.At.Format("2006-01-02T15:04:05Z"))
+}
+
 // trail holds the trail to the ledger: each event is sealed or waits.
-func (v *verifier) trail(ctx context.Context, counts db.LedgerCountsRow) error {
-	lost, err := v.LedgerLost(ctx)
+func (v *verifier) trail(ctx context.Context, ask *db.Queries, join *leafAndEvent) error {
+	v.out.Events, v.out.Waiting = join.passed, join.waiting
+	lost, err := ask.LedgerLost(ctx)
 	if err != nil {
 		return err
 	}
 	for _, id := range lost {
-		v.find("lost", &id, counts.Upto, counts.Upto, "event %s was taken away before it was sealed", id)
+		v.find("lost", &id, afterAll, afterAll, "event %s was taken away before it was sealed", id)
 	}
-	if counts.Events == counts.Leaves-v.gone+counts.Waiting {
-		return nil
-	}
-	stray, err := v.LedgerStray(ctx)
+	again, err := ask.LedgerQueuedAgain(ctx)
 	if err != nil {
 		return err
 	}
-	for _, e := range stray {
-		v.find("unsealed", &e.ID, counts.Upto, counts.Upto, "event %s, dated %s, is neither sealed nor waiting to be: it was put in past the ledger, or its leaf was taken",
-			e.ID, e.At.UTC().Format("2006-01-02T15:04:05Z"))
+	for _, id := range again {
+		v.find("queued_again", &id, afterAll, afterAll, "event %s is sealed, and was put among those that wait to be", id)
 	}
-	if len(stray) == 0 {
-		v.find("miscounted", nil, 0, counts.Upto, "%d events, %d leaves whose event is there, %d waiting: one is in twice", counts.Events, counts.Leaves-v.gone, counts.Waiting)
-	}
-	return nil
+	return join.count(ctx)
 }
