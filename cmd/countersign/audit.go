@@ -24,7 +24,7 @@ type auditVerifyCmd struct {
 }
 
 func (c auditVerifyCmd) Run(ctx context.Context) error {
-	return checked(withStore(func(cfg *config.Config) error {
+	return checked(withTrail(func(cfg *config.Config) error {
 		return app.VerifyLedger(ctx, cfg, app.Verifying{Keys: c.Key, Anchors: c.Anchors, JSON: c.JSON}, os.Stdout, os.Stderr)
 	}))
 }
@@ -39,7 +39,7 @@ func (c auditProveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return coded{2, errors.New("this is no event's id")}
 	}
-	return withStore(func(cfg *config.Config) error { return app.ProveEvent(ctx, cfg, id, c.Key, os.Stdout) })
+	return checked(withTrail(func(cfg *config.Config) error { return app.ProveEvent(ctx, cfg, id, c.Key, os.Stdout) }))
 }
 
 type auditCheckProofCmd struct {
@@ -53,6 +53,15 @@ func (c auditCheckProofCmd) Run() error {
 		return coded{2, err}
 	}
 	return checked(app.CheckProof(file, c.Key, os.Stdout))
+}
+
+// withTrail asks of the environment what an auditor has.
+func withTrail(do func(*config.Config) error) error {
+	cfg, err := config.LoadAudit(os.Getenv)
+	if err != nil {
+		return err
+	}
+	return do(cfg)
 }
 
 // checked gives 1 to what was tampered with alone: what could not be checked is neither clean nor tampered.

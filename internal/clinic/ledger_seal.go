@@ -3,6 +3,7 @@ package clinic
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -209,6 +210,9 @@ func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.
 		under, err := known.Read(head.Note)
 		if err == nil {
 			p, err = ledger.Prove(leaf.Leaf, leaf.Rec, under, leafHashes(ctx, q))
+		}
+		if errors.Is(err, ledger.ErrOtherKey) {
+			return refuse(Conflict, "other_key", "The ledger's last checkpoint is not signed by this key. Give the verifier of the key that seals.")
 		}
 		if err != nil {
 			return refuse(Conflict, "not_proved", "This event cannot be proved: "+err.Error()+". Run countersign audit verify.")

@@ -17,6 +17,7 @@ func (v *verifier) readAnchors() {
 			v.find("anchor_forged", nil, 0, 0, "the anchor %s: %s", a.Name, err)
 			continue
 		}
+		v.out.Signed++
 		v.anchors = append(v.anchors, anchored{c, a.Name})
 	}
 	slices.SortFunc(v.anchors, func(a, b anchored) int { return cmp.Compare(a.Size, b.Size) })
@@ -32,6 +33,7 @@ func (v *verifier) beyond() error {
 				v.find("checkpoint_forged", nil, afterAll, afterAll, "the checkpoint over %d leaves, where there are %d: %s", row.size, v.next, row.err)
 				continue
 			}
+			v.out.Signed++
 			signs, last = signs+1, row
 		}
 		v.sign = nil

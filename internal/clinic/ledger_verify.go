@@ -32,6 +32,7 @@ type LedgerReport struct {
 	Waiting     int64           `json:"waiting"` // not sealed yet
 	Checkpoints int64           `json:"checkpoints"`
 	Anchors     int64           `json:"anchors"`
+	Signed      int64           `json:"signed"`   // of the checkpoints and anchors, by a key that is known
 	Anchored    int64           `json:"anchored"` // leaves under the last anchor that agrees
 	Root        string          `json:"root"`
 	Findings    []LedgerFinding `json:"findings"`
@@ -281,6 +282,7 @@ func (v *verifier) signed(row checkpointRow) {
 		v.find("checkpoint_moved", nil, v.good, row.size, "the checkpoint over %d leaves was signed for %d, at %s", row.size, row.signed.Size, row.signed.At.Format(time.RFC3339))
 		return
 	}
+	v.out.Signed++
 	v.agrees(row.signed, "the checkpoint", v.good)
 }
 

@@ -106,12 +106,19 @@ func ReadVerifiers(texts ...string) (Verifiers, error) {
 // ErrUnsigned says that a checkpoint is not signed by any of the keys.
 var ErrUnsigned = errors.New("it is not signed by the ledger's key")
 
+// ErrOtherKey says that it is signed by other keys, or by none. It is an ErrUnsigned.
+var ErrOtherKey = fmt.Errorf("%w, but by another or by none", ErrUnsigned)
+
 // Read verifies a checkpoint and reads it.
 func (v Verifiers) Read(signed string) (Checkpoint, error) {
 	if v.list == nil {
 		return Checkpoint{}, ErrUnsigned
 	}
 	n, err := note.Open([]byte(signed), v.list)
+	var other *note.UnverifiedNoteError
+	if errors.As(err, &other) {
+		return Checkpoint{}, ErrOtherKey
+	}
 	if err != nil {
 		return Checkpoint{}, ErrUnsigned
 	}
