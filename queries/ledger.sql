@@ -7,7 +7,7 @@ SELECT size, sealed_at, note FROM ledger_checkpoints ORDER BY size DESC LIMIT 1;
 
 -- name: LedgerPending :many
 -- What waits to be sealed, the oldest first. No rec: its event is not there.
-SELECT p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
+SELECT CAST(p.ctid AS text) AS place, p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
 ORDER BY p.at, p.event_id LIMIT @most;
 
 -- name: LedgerHashes :many
@@ -18,7 +18,8 @@ INSERT INTO ledger_leaves (leaf, event_id, at, hashes)
 SELECT unnest(@leaves::bigint[]), unnest(@event_ids::uuid[]), unnest(@ats::timestamptz[]), unnest(@hashes::bytea[]);
 
 -- name: LedgerSealed :execrows
-DELETE FROM audit_pending WHERE event_id = ANY(@event_ids::uuid[]);
+-- By where they lie, as they were read in the same transaction: nothing moves a row of the queue meanwhile.
+DELETE FROM audit_pending WHERE ctid = ANY(CAST(@places::text[] AS tid[]));
 
 -- name: LedgerCheckpointAdd :exec
 INSERT INTO ledger_checkpoints (size, sealed_at, note) VALUES (@size, @sealed_at, @note);

@@ -168,7 +168,9 @@ func leafHashes(ctx context.Context, q *db.Queries) ledger.Fetch {
 
 func (s *sealer) add(ctx context.Context, events []db.LedgerPendingRow, until time.Time) error {
 	var p db.LedgerLeavesAddParams
-	for _, e := range events {
+	places := make([]string, len(events))
+	for i, e := range events {
+		places[i] = e.Place
 		leaf := s.tree.Append(ledger.LeafHash(e.Rec))
 		p.Leaves, p.EventIds, p.Ats, p.Hashes = append(p.Leaves, leaf.Index), append(p.EventIds, e.EventID), append(p.Ats, e.At), append(p.Hashes, leaf.Hashes)
 	}
@@ -176,7 +178,7 @@ func (s *sealer) add(ctx context.Context, events []db.LedgerPendingRow, until ti
 		return err
 	}
 	faultpoint.Reach("ledger", "leaves")
-	if n, err := s.LedgerSealed(ctx, p.EventIds); err != nil || int(n) != len(p.EventIds) {
+	if n, err := s.LedgerSealed(ctx, places); err != nil || int(n) != len(places) {
 		return cmp.Or(err, ledgerBroken())
 	}
 	faultpoint.Reach("ledger", "emptied")

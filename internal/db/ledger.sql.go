@@ -155,11 +155,12 @@ func (q *Queries) LedgerLost(ctx context.Context) ([]uuid.UUID, error) {
 }
 
 const ledgerPending = `-- name: LedgerPending :many
-SELECT p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
+SELECT CAST(p.ctid AS text) AS place, p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
 ORDER BY p.at, p.event_id LIMIT $1
 `
 
 type LedgerPendingRow struct {
+	Place   string
 	EventID uuid.UUID
 	At      time.Time
 	Rec     []byte
@@ -175,7 +176,12 @@ func (q *Queries) LedgerPending(ctx context.Context, most int32) ([]LedgerPendin
 	items := []LedgerPendingRow{}
 	for rows.Next() {
 		var i LedgerPendingRow
-		if err := rows.Scan(&i.EventID, &i.At, &i.Rec); err != nil {
+		if err := rows.Scan(
+			&i.Place,
+			&i.EventID,
+			&i.At,
+			&i.Rec,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -263,11 +269,12 @@ func (q *Queries) LedgerQueuedAgain(ctx context.Context) ([]uuid.UUID, error) {
 }
 
 const ledgerSealed = `-- name: LedgerSealed :execrows
-DELETE FROM audit_pending WHERE event_id = ANY($1::uuid[])
+DELETE FROM audit_pending WHERE ctid = ANY(CAST($1::text[] AS tid[]))
 `
 
-func (q *Queries) LedgerSealed(ctx context.Context, eventIds []uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, ledgerSealed, eventIds)
+// By where they lie, as they were read in the same transaction: nothing moves a row of the queue meanwhile.
+func (q *Queries) LedgerSealed(ctx context.Context, places []string) (int64, error) {
+	result, err := q.db.Exec(ctx, ledgerSealed, places)
 	if err != nil {
 		return 0, err
 	}
