@@ -55,6 +55,12 @@ func (c auditCheckProofCmd) Run() error {
 	return checked(app.CheckProof(file, c.Key, os.Stdout))
 }
 
+type auditRestoredCmd struct{}
+
+func (auditRestoredCmd) Run(ctx context.Context) error {
+	return checked(withTrail(func(cfg *config.Config) error { return app.SayRestored(ctx, cfg, os.Stdout) }))
+}
+
 // withTrail asks of the environment what an auditor has.
 func withTrail(do func(*config.Config) error) error {
 	cfg, err := config.LoadAudit(os.Getenv)

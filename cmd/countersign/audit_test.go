@@ -118,7 +118,9 @@ func TestAuditExitCodes(t *testing.T) {
 		}
 	}
 	code, out, _ = a.runs(t, here, key("verify", "--json")...)
-	var report struct{ Findings []struct{ Code, Event string } }
+	var report struct {
+		Findings []struct{ Code, Event string }
+	}
 	if err := json.Unmarshal([]byte(out), &report); code != 1 || err != nil || len(report.Findings) != 1 || report.Findings[0].Event != a.event {
 		t.Errorf("as JSON: %d, %v\n%s", code, err, out)
 	}

@@ -76,6 +76,10 @@ func sayReport(r clinic.LedgerReport, took time.Duration, out io.Writer) {
 	for _, f := range r.Findings {
 		fmt.Fprintf(out, "TAMPERED %s: %s\n", f.Code, f.Words)
 	}
+	for _, s := range r.Restores {
+		fmt.Fprintf(out, "RESTORED: the ledger's key says in %s, at %s, that a restore lost leaves %d to %d, the last of %s; %d anchors are of them. Was there that restore?\n",
+			s.Name, s.Said.Format(time.RFC3339), s.From, s.Before-1, s.Until.Format(time.RFC3339), s.Anchors)
+	}
 	if r.More > 0 {
 		fmt.Fprintf(out, "and %d more\n", r.More)
 	}

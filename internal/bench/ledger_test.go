@@ -40,6 +40,7 @@ func BenchmarkLedger(b *testing.B) {
 	}
 	table := l.appending()
 	table = append(table, l.lag())
+	l.say("the lag of sealing is measured: %s", table[len(table)-1].figure)
 	table = append(table, l.verifying(events)...)
 	printTable(os.Stdout, "Countersign, the audit ledger: "+s.surroundings(), table)
 }

@@ -144,7 +144,7 @@ func (l *ledgerStage) copied() float64 {
 	var events int64
 	began := time.Now()
 	must(l.b, l.own.AcquireFunc(context.Background(), func(c *pgxpool.Conn) error {
-		tag, err := c.Conn().PgConn().CopyTo(context.Background(), sha256.New(), "COPY audit_events TO STDOUT (FORMAT binary)")
+		tag, err := c.Conn().PgConn().CopyTo(context.Background(), sha256.New(), "COPY (SELECT * FROM audit_events) TO STDOUT (FORMAT binary)")
 		events = tag.RowsAffected()
 		return err
 	}))

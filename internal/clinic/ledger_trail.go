@@ -6,11 +6,16 @@ import (
 	"slices"
 
 	"countersign/internal/db"
+	"countersign/internal/ledger"
 )
 
 // readAnchors takes those that are signed, the smallest first.
 func (v *verifier) readAnchors() {
 	for _, a := range v.Anchors {
+		if ledger.IsRestored(a.Note) {
+			v.readRestored(a)
+			continue
+		}
 		v.out.Anchors++
 		c, err := v.Known.Read(a.Note)
 		if err != nil {
@@ -20,7 +25,29 @@ func (v *verifier) readAnchors() {
 		v.out.Signed++
 		v.anchors = append(v.anchors, anchored{c, a.Name})
 	}
+	// those that a restore has left behind cannot be held to what is there
+	v.anchors = slices.DeleteFunc(v.anchors, func(a anchored) bool {
+		for i, r := range v.restored {
+			if r.Excuses(a.Checkpoint) {
+				v.out.Restores[i].Anchors++
+				return true
+			}
+		}
+		return false
+	})
 	slices.SortFunc(v.anchors, func(a, b anchored) int { return cmp.Compare(a.Size, b.Size) })
+}
+
+// readRestored takes what was said of a restore. The leaves that were kept have to have the root that it names.
+func (v *verifier) readRestored(a Anchor) {
+	r, err := v.Known.ReadRestored(a.Note)
+	if err != nil {
+		v.find("anchor_forged", nil, 0, 0, "what %s says of a restore: %s", a.Name, err)
+		return
+	}
+	v.restored = append(v.restored, r)
+	v.out.Restores = append(v.out.Restores, LedgerRestore{Name: a.Name, From: r.Kept.Size, Before: r.Left.Size, Until: r.Left.At, Said: r.At})
+	v.anchors = append(v.anchors, anchored{r.Kept, a.Name})
 }
 
 // beyond looks for what was signed, here or outside, over more leaves than there are, and for leaves over which nothing was.
@@ -41,7 +68,10 @@ func (v *verifier) beyond() error {
 	if signs > 0 {
 		v.cut(last.signed, "a checkpoint of the database")
 	}
-	if n := len(v.anchors); n > 0 { // those that were not reached
+	for _, a := range v.anchors { // those that were not reached
+		v.out.Against = append(v.out.Against, a.Checkpoint)
+	}
+	if n := len(v.anchors); n > 0 {
 		v.cut(v.anchors[n-1].Checkpoint, "the anchor "+v.anchors[n-1].name)
 	}
 	if !v.off && v.good < v.next && len(v.found) == 0 {

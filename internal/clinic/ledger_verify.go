@@ -35,8 +35,23 @@ type LedgerReport struct {
 	Signed      int64           `json:"signed"`   // of the checkpoints and anchors, by a key that is known
 	Anchored    int64           `json:"anchored"` // leaves under the last anchor that agrees
 	Root        string          `json:"root"`
+	Restores    []LedgerRestore `json:"restores,omitempty"`
+	Agreed      []Checkpoint    `json:"-"` // the anchors that agree with what is there
+	Against     []Checkpoint    `json:"-"` // and those that do not, or are over more leaves
 	Findings    []LedgerFinding `json:"findings"`
 	More        int             `json:"more"` // findings beyond those
+}
+
+// LedgerRestore is what somebody with the ledger's key has said of a restore: from leaf From on the leaves up to Before were lost,
+// whose last checkpoint was of Until, and Anchors of the anchors with them, which are held to nothing. It is for people to know
+// whether there was that restore.
+type LedgerRestore struct {
+	Name    string    `json:"name"`
+	From    int64     `json:"from"`
+	Before  int64     `json:"before"`
+	Until   time.Time `json:"until"`
+	Said    time.Time `json:"said"`
+	Anchors int64     `json:"anchors"`
 }
 
 // LedgerFinding is something that is not as it was signed. From and Before are leaves; Event, if it is about one.
@@ -91,6 +106,8 @@ type verifier struct {
 	anchors   []anchored
 	signs     chan []checkpointRow
 	sign      []checkpointRow // of those, what is not reached yet
+
+	restored []ledger.Restored
 
 	mu    sync.Mutex
 	found []LedgerFinding
@@ -288,6 +305,11 @@ func (v *verifier) signed(row checkpointRow) {
 
 // anchor holds the tree to a checkpoint that was kept outside.
 func (v *verifier) anchor(a anchored) {
+	if a.Size == v.tree.Size() && a.Root == v.tree.Root() {
+		v.out.Agreed = append(v.out.Agreed, a.Checkpoint)
+	} else {
+		v.out.Against = append(v.out.Against, a.Checkpoint)
+	}
 	if v.agrees(a.Checkpoint, "the anchor "+a.name, v.out.Anchored) {
 		v.out.Anchored = a.Size
 	}
