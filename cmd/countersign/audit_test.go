@@ -111,13 +111,21 @@ func TestAuditExitCodes(t *testing.T) {
 			t.Errorf("%s: %d, not %d\n%s%s", name, code, c.code, out, said)
 		}
 	}
+}
+
+// What was tampered with is 1, in words and as JSON.
+func TestAuditSaysTampered(t *testing.T) {
+	t.Parallel()
+	a := audit(t)
+	here := []string{"DATABASE_URL=" + a.URL}
+	key := func(args ...string) []string { return append(args, "--key", a.verifier) }
 	a.tamper(t)
 	for name, args := range map[string][]string{"tampered": key("verify"), "tampered, with anchors": key("verify", "--anchors", a.anchors)} {
 		if code, out, _ := a.runs(t, here, args...); code != 1 || !strings.Contains(out, a.event) {
 			t.Errorf("%s: %d\n%s", name, code, out)
 		}
 	}
-	code, out, _ = a.runs(t, here, key("verify", "--json")...)
+	code, out, _ := a.runs(t, here, key("verify", "--json")...)
 	var report struct {
 		Findings []struct{ Code, Event string }
 	}
