@@ -51,4 +51,14 @@ SELECT p.event_id FROM audit_pending p WHERE p.event_id IS NOT NULL
 SELECT p.event_id FROM audit_pending p WHERE EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = p.event_id) ORDER BY p.at LIMIT 100;
 
 -- name: LedgerLeafOf :one
-SELECT l.leaf, e.rec FROM ledger_leaves l JOIN audit_events e ON e.id = l.event_id AND e.at = l.at WHERE l.event_id = @event_id;
+SELECT l.leaf, l.at, e.rec FROM ledger_leaves l LEFT JOIN audit_events e ON e.id = l.event_id AND e.at = l.at WHERE l.event_id = @event_id;
+
+-- name: LedgerArchives :many
+SELECT month, file, events, first_leaf, last_leaf, archived_at FROM ledger_archives ORDER BY month;
+
+-- name: LedgerArchiveAdd :exec
+INSERT INTO ledger_archives (month, file, events, first_leaf, last_leaf, archived_at)
+VALUES (@month::date, @file, @events, @first_leaf, @last_leaf, @archived_at);
+
+-- name: LedgerArchiveLock :exec
+SELECT pg_advisory_xact_lock(hashtext('ledger_archives'));

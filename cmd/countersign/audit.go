@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -53,6 +54,21 @@ func (c auditCheckProofCmd) Run() error {
 		return coded{2, err}
 	}
 	return checked(app.CheckProof(file, c.Key, os.Stdout))
+}
+
+type auditArchiveCmd struct {
+	Before string `help:"The first month that stays, as 2026-11; six years ago unless given."`
+}
+
+func (c auditArchiveCmd) Run(ctx context.Context) error {
+	var before time.Time
+	if c.Before != "" {
+		var err error
+		if before, err = time.Parse("2006-01", c.Before); err != nil {
+			return coded{2, errors.New("--before is a month, such as 2026-11")}
+		}
+	}
+	return checked(withTrail(func(cfg *config.Config) error { return app.ArchiveMonths(ctx, cfg, before, os.Stdout) }))
 }
 
 type auditRestoredCmd struct{}

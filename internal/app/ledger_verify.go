@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,12 @@ func VerifyLedger(ctx context.Context, cfg *config.Config, want Verifying, out, 
 	if check.Anchors, err = readAnchors(ctx, cfg, want.Anchors); err != nil {
 		return err
 	}
+	place, done, err := archivesOf(ctx, cmp.Or(want.Anchors, cfg.BlobURL))
+	if err != nil {
+		return err
+	}
+	defer done()
+	check.Archives = place
 	c, err := openTrail(ctx, cfg)
 	if err != nil {
 		return err
@@ -70,11 +77,29 @@ func VerifyLedger(ctx context.Context, cfg *config.Config, want Verifying, out, 
 var errNoneOfIt = errors.New("nothing here is signed by this key: it is not this ledger's, or all of the ledger was written anew without it. Take the key from " +
 	"whoever keeps it, not from this database")
 
+// archivesOf is where the months are that were taken out: with the anchors. Nil without an address.
+func archivesOf(ctx context.Context, address string) (clinic.ArchivePlace, func(), error) {
+	if address == "" {
+		return nil, func() {}, nil
+	}
+	bucket, err := blob.Open(ctx, address)
+	if err != nil {
+		return nil, nil, err
+	}
+	return bucket, func() { _ = bucket.Close() }, nil
+}
+
 func sayReport(r clinic.LedgerReport, took time.Duration, out io.Writer) {
 	fmt.Fprintf(out, "%d events: %d sealed, %d waiting to be; %d checkpoints, %d anchors; %.1fs, %.0f events/s\n", r.Events, r.Leaves, r.Waiting,
 		r.Checkpoints, r.Anchors, took.Seconds(), float64(r.Leaves)/took.Seconds())
 	for _, f := range r.Findings {
 		fmt.Fprintf(out, "TAMPERED %s: %s\n", f.Code, f.Words)
+	}
+	if r.Archived > 0 {
+		fmt.Fprintf(out, "%d of the events were read from archives\n", r.Archived)
+	}
+	if r.ByHash > 0 {
+		fmt.Fprintf(out, "%d leaves are of archived events whose bytes were not read: of them their hashes alone are verified\n", r.ByHash)
 	}
 	for _, s := range r.Restores {
 		fmt.Fprintf(out, "RESTORED: the ledger's key says in %s, at %s, that a restore lost leaves %d to %d, the last of %s; %d anchors are of them. Was there that restore?\n",
@@ -170,7 +195,12 @@ func ProveEvent(ctx context.Context, cfg *config.Config, event uuid.UUID, keys [
 		return err
 	}
 	defer c.Close()
-	proof, err := c.LedgerProve(ctx, event, known)
+	place, done, err := archivesOf(ctx, cfg.BlobURL)
+	if err != nil {
+		return err
+	}
+	defer done()
+	proof, err := c.LedgerProve(ctx, event, known, place)
 	if clinic.Code(err) == "not_proved" {
 		return fmt.Errorf("%w: %w", ErrTampered, sayable(err))
 	}

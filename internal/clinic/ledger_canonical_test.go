@@ -14,7 +14,7 @@ import (
 // drawnEvent is any event that the trail can hold.
 func drawnEvent(t *rapid.T) event {
 	word := rapid.OneOf(rapid.StringMatching(`[a-z._-]{0,12}`), rapid.Map(rapid.String(), func(s string) string { return short(s) }),
-		rapid.SampledFrom([]string{`"`, `\`, "<&>", "\u2028\u2029", "\x01\x1f\x7f", "\b\f\n\r\t", "héllo, 世界 🙂", "\ufffd"}))
+		rapid.SampledFrom([]string{`"`, `\`, "<", ">", "&", "\u2028\u2029", "\x01\x1f\x7f", "\b\f\n\r\t", "héllo, 世界 🙂", "\ufffd"}))
 	id := rapid.Map(rapid.SliceOfN(rapid.Byte(), 16, 16), func(b []byte) uuid.UUID { return uuid.UUID(b) })
 	maybe := func(name string) *uuid.UUID {
 		if rapid.Bool().Draw(t, "has "+name) {

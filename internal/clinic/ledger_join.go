@@ -187,6 +187,8 @@ func (j *leafAndEvent) lookLeavesUp() error {
 			case somewhere:
 				j.v.find("event_moved", &id, l.leaf, l.leaf+1, "event %s (leaf %d) is dated %s on the trail, and %s in the ledger", id, l.leaf,
 					pgTime(moved.at).Format(time.RFC3339Nano), pgTime(l.at).Format(time.RFC3339Nano))
+			case j.v.archives.byHash(pgTime(l.at)):
+				j.met, j.lookups, j.v.out.ByHash = j.met+1, j.lookups+1, j.v.out.ByHash+1
 			default:
 				j.v.find("event_gone", &id, l.leaf, l.leaf+1, "event %s (leaf %d) is gone", id, l.leaf)
 			}

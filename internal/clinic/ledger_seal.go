@@ -194,8 +194,8 @@ func (s *sealer) add(ctx context.Context, events []db.LedgerPendingRow, until ti
 	return nil
 }
 
-// LedgerProve makes the offline proof of a sealed event.
-func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.Verifiers) (p ledger.Proof, err error) {
+// LedgerProve makes the offline proof of a sealed event; of one that was archived, if the place is given.
+func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.Verifiers, places ...ArchivePlace) (p ledger.Proof, err error) {
 	err = pgx.BeginTxFunc(ctx, c.pool, ledgerLook, func(tx pgx.Tx) error {
 		q := db.New(tx)
 		leaf, err := q.LedgerLeafOf(ctx, event)
@@ -204,6 +204,15 @@ func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.
 		}
 		if err != nil {
 			return err
+		}
+		if leaf.Rec == nil {
+			rows, err := q.LedgerArchives(ctx)
+			if err == nil {
+				leaf.Rec, err = archivedBytes(ctx, rows, event, leaf.At, places)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		head, err := q.LedgerHead(ctx)
 		if err != nil {

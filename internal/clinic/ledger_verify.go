@@ -20,6 +20,7 @@ type LedgerCheck struct {
 	Known    ledger.Verifiers
 	Anchors  []Anchor // from outside the database
 	Progress func(done, of int64)
+	Archives ArchivePlace // with the months that were taken out; nil: they are verified by their leaves' hashes alone
 }
 
 // Anchor is a checkpoint that was kept outside.
@@ -29,7 +30,9 @@ type Anchor struct{ Name, Note string }
 type LedgerReport struct {
 	Events      int64           `json:"events"`
 	Leaves      int64           `json:"leaves"`
-	Waiting     int64           `json:"waiting"` // not sealed yet
+	Waiting     int64           `json:"waiting"`  // not sealed yet
+	Archived    int64           `json:"archived"` // of the events, those read from archives
+	ByHash      int64           `json:"by_hash"`  // leaves whose events are in archives that were not read: their bytes were not seen
 	Checkpoints int64           `json:"checkpoints"`
 	Anchors     int64           `json:"anchors"`
 	Signed      int64           `json:"signed"`   // of the checkpoints and anchors, by a key that is known
@@ -108,6 +111,7 @@ type verifier struct {
 	sign      []checkpointRow // of those, what is not reached yet
 
 	restored []ledger.Restored
+	archives *archives
 
 	mu    sync.Mutex
 	found []LedgerFinding
@@ -146,6 +150,11 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	if v.of, err = ask.LedgerLast(ctx); err != nil {
 		return err
 	}
+	rows, err := ask.LedgerArchives(ctx)
+	if err != nil {
+		return err
+	}
+	v.archives = newArchives(rows)
 	v.readAnchors()
 	ctx, stop := context.WithCancel(ctx)
 	join := newLeafAndEvent(ctx, v, ask)
@@ -167,9 +176,13 @@ func (v *verifier) run(ctx context.Context) (err error) {
 	})
 	var events sync.WaitGroup
 	events.Go(func() {
-		join.read(false, v.reader.eachEvent(ctx, join.addEvents, func(table string) {
-			v.find("event_unreadable", nil, afterAll, afterAll, "an event in %s has no id or no time", table)
-		}))
+		err := v.readArchives(ctx, rows, join)
+		if err == nil {
+			err = v.reader.eachEvent(ctx, join.addEvents, func(table string) {
+				v.find("event_unreadable", nil, afterAll, afterAll, "an event in %s has no id or no time", table)
+			})
+		}
+		join.read(false, err)
 	})
 	err = v.eachLeaf(ctx, join)
 	join.read(true, err)

@@ -98,6 +98,7 @@ draft.finish      worker
 consent.reply     provider
 keys.show         operator
 keys.rotate       operator
+audit.archive     operator
 clinic.create     operator
 staff.put         operator
 network.list      admin operator

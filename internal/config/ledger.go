@@ -23,7 +23,7 @@ func (c *Config) checkLedger() Complaints {
 }
 
 // auditSettings are all that an auditor may have.
-var auditSettings = []string{"DATABASE_URL", "LEDGER_KEY", "LEDGER_VERIFIERS", "BLOB_URL"}
+var auditSettings = []string{"DATABASE_URL", "LEDGER_KEY", "LEDGER_VERIFIERS", "BLOB_URL", "MIGRATE_DATABASE_URL"}
 
 // LoadAudit reads what verifying the ledger needs, and looks at nothing else of the environment: an auditor has the address of
 // a database, or of a copy, and no key that opens anything.

@@ -10,7 +10,74 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
+
+const ledgerArchiveAdd = `-- name: LedgerArchiveAdd :exec
+INSERT INTO ledger_archives (month, file, events, first_leaf, last_leaf, archived_at)
+VALUES ($1::date, $2, $3, $4, $5, $6)
+`
+
+type LedgerArchiveAddParams struct {
+	Month      pgtype.Date
+	File       string
+	Events     int64
+	FirstLeaf  int64
+	LastLeaf   int64
+	ArchivedAt time.Time
+}
+
+func (q *Queries) LedgerArchiveAdd(ctx context.Context, arg LedgerArchiveAddParams) error {
+	_, err := q.db.Exec(ctx, ledgerArchiveAdd,
+		arg.Month,
+		arg.File,
+		arg.Events,
+		arg.FirstLeaf,
+		arg.LastLeaf,
+		arg.ArchivedAt,
+	)
+	return err
+}
+
+const ledgerArchiveLock = `-- name: LedgerArchiveLock :exec
+SELECT pg_advisory_xact_lock(hashtext('ledger_archives'))
+`
+
+func (q *Queries) LedgerArchiveLock(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, ledgerArchiveLock)
+	return err
+}
+
+const ledgerArchives = `-- name: LedgerArchives :many
+SELECT month, file, events, first_leaf, last_leaf, archived_at FROM ledger_archives ORDER BY month
+`
+
+func (q *Queries) LedgerArchives(ctx context.Context) ([]LedgerArchive, error) {
+	rows, err := q.db.Query(ctx, ledgerArchives)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LedgerArchive{}
+	for rows.Next() {
+		var i LedgerArchive
+		if err := rows.Scan(
+			&i.Month,
+			&i.File,
+			&i.Events,
+			&i.FirstLeaf,
+			&i.LastLeaf,
+			&i.ArchivedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
 
 const ledgerCheckpointAdd = `-- name: LedgerCheckpointAdd :exec
 INSERT INTO ledger_checkpoints (size, sealed_at, note) VALUES ($1, $2, $3)
@@ -79,18 +146,19 @@ func (q *Queries) LedgerLast(ctx context.Context) (int64, error) {
 }
 
 const ledgerLeafOf = `-- name: LedgerLeafOf :one
-SELECT l.leaf, e.rec FROM ledger_leaves l JOIN audit_events e ON e.id = l.event_id AND e.at = l.at WHERE l.event_id = $1
+SELECT l.leaf, l.at, e.rec FROM ledger_leaves l LEFT JOIN audit_events e ON e.id = l.event_id AND e.at = l.at WHERE l.event_id = $1
 `
 
 type LedgerLeafOfRow struct {
 	Leaf int64
+	At   time.Time
 	Rec  []byte
 }
 
 func (q *Queries) LedgerLeafOf(ctx context.Context, eventID uuid.UUID) (LedgerLeafOfRow, error) {
 	row := q.db.QueryRow(ctx, ledgerLeafOf, eventID)
 	var i LedgerLeafOfRow
-	err := row.Scan(&i.Leaf, &i.Rec)
+	err := row.Scan(&i.Leaf, &i.At, &i.Rec)
 	return i, err
 }
 
