@@ -182,11 +182,30 @@ func TestMatrix(t *testing.T) {
 		}
 		line(cells...)
 	}
+	m.everyRefusalIsOnTheTrail()
 	out.WriteString("\nWithout a sign-in, as nobody with made-up links and no signature:\n\n")
 	for _, r := range free {
 		fmt.Fprintf(&out, "%-6s %-30s %-24s %s\n", r.method, r.path, r.deed, m.askFree(r))
 	}
 	compareGolden(t, "matrix.golden", out.String())
+}
+
+// everyRefusalIsOnTheTrail looks for what was just refused, by its request. A form may be refused for a deed that it does
+// first: answering a finding saves the words that were typed.
+func (m *matrix) everyRefusalIsOnTheTrail() {
+	m.t.Helper()
+	kept := map[string]bool{}
+	for _, id := range m.site.world.Strings(m.t, "SELECT request_id FROM audit_events WHERE outcome = 'refused'") {
+		kept[id] = true
+	}
+	for _, no := range m.refused {
+		if !kept[no.request] {
+			m.t.Errorf("%s %s %s, %s, by %s was refused, and the trail does not have it", no.row.route.method, no.row.route.path, no.row.kind, no.row.rel, no.who)
+		}
+	}
+	if len(m.refused) < 500 {
+		m.t.Errorf("only %d refusals were looked for", len(m.refused))
+	}
 }
 
 func inBrief(kind string) string {

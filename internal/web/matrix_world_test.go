@@ -32,6 +32,14 @@ type matrix struct {
 	// break-glass of somebody else, and of next door
 	otherGlass, theirGlass string
 	of                     map[relation]uuid.UUID // a patient of each relation
+	refused                []refusal
+}
+
+// refusal is a request that was answered 403 or 404.
+type refusal struct {
+	request string
+	row     row
+	who     string
 }
 
 // things are what the requests are about.
@@ -297,7 +305,10 @@ func (m *matrix) ask(r row, who string) string {
 	if r.route.path == "/sign-out" && who != "disabled" && who != "nobody" {
 		v = m.site.as(m.t, m.people[who]) // its session is over afterwards
 	}
-	status, to := m.send(v, r.route.method, path, form)
+	status, to, request := m.send(v, r.route.method, path, form)
+	if status == http.StatusForbidden || status == http.StatusNotFound {
+		m.refused = append(m.refused, refusal{request, r, who})
+	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusSeeOther && strings.HasPrefix(to, "/sign-in"):
 		return "sign in"
@@ -310,15 +321,15 @@ func (m *matrix) ask(r row, who string) string {
 func (m *matrix) askFree(r route) string {
 	m.t.Helper()
 	path := strings.NewReplacer(":token", strings.Repeat("x", 43), ":delivery", uuid.NewString(), "*", "app.css").Replace(r.path)
-	status, _ := m.send(m.in["nobody"], r.method, path, url.Values{})
+	status, _, _ := m.send(m.in["nobody"], r.method, path, url.Values{})
 	return strconv.Itoa(status)
 }
 
-func (m *matrix) send(v *visitor, method, path string, form url.Values) (status int, to string) {
+func (m *matrix) send(v *visitor, method, path string, form url.Values) (status int, to, request string) {
 	m.t.Helper()
 	got := m.request(v, method, path, form)
 	defer got.Body.Close()
-	return got.StatusCode, got.Header.Get("Location")
+	return got.StatusCode, got.Header.Get("Location"), got.Header.Get("X-Request-Id")
 }
 
 func (m *matrix) request(v *visitor, method, path string, form url.Values) *http.Response {

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +13,10 @@ import (
 	"countersign/internal/clinic"
 )
 
-// linkOf is what the notice carries: the only place where a link can be read.
+// linkOf is what the newest notice carries: the only place where a link can be read.
 func linkOf(t testing.TB, s *site) string {
 	t.Helper()
-	for _, due := range s.world.Dues() {
+	for _, due := range slices.Backward(s.world.Dues()) {
 		if due.Deed != clinic.DeliverySend {
 			continue
 		}

@@ -133,11 +133,12 @@ func (s *Server) mustSignIn(c *call, reason string) error {
 	return s.render(c, http.StatusUnauthorized, answer{page: pageSignIn, title: "Sign in", v: v})
 }
 
-// noRole answers for a person whom nobody has given a role yet.
+// noRole answers for a person whom nobody has given a role yet. What they asked for is on the trail, as refused.
 func (s *Server) noRole(c *call) (done bool, err error) {
 	if c.actor.SignedIn() || c.route.door == doorPerson {
 		return false, nil
 	}
+	s.cfg.Clinic.Refused(c.ctx(), c.actor, c.route.deed, "role")
 	return true, s.render(c, http.StatusForbidden, answer{page: pageNoRole, title: "No role yet", v: noRoleView{Email: c.actor.Email}})
 }
 
