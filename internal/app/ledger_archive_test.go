@@ -145,7 +145,11 @@ func TestAuditArchiveIsVerified(t *testing.T) {
 		return nil, 0
 	}
 	for name, change := range map[string]func(string) string{
-		"edited":   func(s string) string { l, i := line(s); l[i] = strings.Replace(l[i], `"done"`, `"refused"`, 1); return strings.Join(l, "") },
+		"edited": func(s string) string {
+			l, i := line(s)
+			l[i] = strings.Replace(l[i], `"done"`, `"refused"`, 1)
+			return strings.Join(l, "")
+		},
 		"left out": func(s string) string { l, i := line(s); l[i] = ""; return strings.Join(l, "") },
 		"twice":    func(s string) string { l, i := line(s); l[i] += l[i]; return strings.Join(l, "") },
 	} {
