@@ -86,7 +86,7 @@ var (
 )
 
 // LedgerVerifyWithin is LedgerVerify where no more leaves or events may wait for their other half; 0: as many as ever.
-func (c *Clinic) LedgerVerifyWithin(ctx context.Context, check LedgerCheck, waiting int) (LedgerReport, error) {
+func LedgerVerifyWithin(ctx context.Context, c *Clinic, check LedgerCheck, waiting int) (LedgerReport, error) {
 	if waiting == 0 {
 		waiting = mostWaiting
 	}

@@ -103,7 +103,7 @@ func TestLedgerSurvivesVandalism(t *testing.T) {
 		t.Helper()
 		for _, most := range []int{0, 2} {
 			began := time.Now()
-			r, err := b.Clinic.LedgerVerifyWithin(ctx, clinic.LedgerCheck{Known: b.known, Anchors: b.anchors}, most)
+			r, err := clinic.LedgerVerifyWithin(ctx, b.Clinic, clinic.LedgerCheck{Known: b.known, Anchors: b.anchors}, most)
 			if err != nil || len(r.Findings) == 0 {
 				t.Errorf("%s: %v, %+v", what, err, r.Findings)
 			}
@@ -128,7 +128,7 @@ func TestLedgerSurvivesVandalism(t *testing.T) {
 		owner(t, b.World, back...)
 	}
 	for _, most := range []int{0, 2} {
-		if r, err := b.Clinic.LedgerVerifyWithin(ctx, clinic.LedgerCheck{Known: b.known, Anchors: b.anchors}, most); err != nil || len(r.Findings) != 0 || r.Leaves != r.Events {
+		if r, err := clinic.LedgerVerifyWithin(ctx, b.Clinic, clinic.LedgerCheck{Known: b.known, Anchors: b.anchors}, most); err != nil || len(r.Findings) != 0 || r.Leaves != r.Events {
 			t.Errorf("put back: %v, %+v", err, r)
 		}
 	}
