@@ -236,6 +236,7 @@ var (
 		"InstanceDoubt":   "the same, for none",
 		"LedgerProve":     "reads an event's hashes for whoever holds the database's address, and shows nobody's text",
 		"LedgerVerify":    "reads the whole ledger for whoever holds the address of the database or of a copy, and writes nothing, which a copy must not need",
+		"LedgerMonths":    "names the trail's tables, for the database's owner; tells nothing of what is in them",
 		"LedgerSeal":      "seals what is on the trail: what it would write of itself, it would have to seal again",
 		"FiguresKeep":     "numbers of the installation, about nobody",
 		"FiguresShow":     "the same, read; the page's door is StatusShow's, and programs have a token",

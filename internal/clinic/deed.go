@@ -139,6 +139,8 @@ const (
 	KeysShow   Deed = "keys.show"
 	KeysRotate Deed = "keys.rotate"
 
+	AuditArchive Deed = "audit.archive"
+
 	NetworkList    Deed = "network.list"
 	NetworkBlock   Deed = "network.block"
 	NetworkAllow   Deed = "network.allow"
@@ -251,7 +253,7 @@ var policy = map[Deed]rule{
 
 	QueueView: watchers, QueueOperate: admins,
 
-	KeysShow: operator, KeysRotate: operator,
+	KeysShow: operator, KeysRotate: operator, AuditArchive: operator,
 
 	NetworkList:  {Admin: Everything, RoleOperator: Everything},
 	NetworkBlock: {Admin: Everything}, NetworkAllow: {Admin: Everything},

@@ -227,6 +227,10 @@ func officeActs(w *clinictest.World) []act {
 			_, err := c.KeysRotate(ctx, a, clinic.KeysTurned{}, false)
 			return err
 		}},
+		{"AuditArchive", clinic.AuditArchive, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.AuditArchive(ctx, a, time.Now(), 0, nil)
+			return err
+		}},
 		{"ClinicCreate", clinic.ClinicCreate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.ClinicCreate(ctx, a, clinic.ClinicForm{ID: a.ClinicID, Zone: "UTC"})
 		}},

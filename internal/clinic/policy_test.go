@@ -21,7 +21,7 @@ var otherDoors = []string{
 	"MayWatch", "WorklistCount", // below and scope_test.go
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
 	"GlassSee", "AccessSee", // glass_test.go, access_test.go
-	"LedgerSeal", "LedgerVerify", "LedgerProve", // ledger_seal_test.go, ledger_attack_test.go
+	"LedgerSeal", "LedgerVerify", "LedgerProve", "LedgerMonths", // ledger_seal_test.go, ledger_attack_test.go
 	"DeliveryCount",                                                                                             // delivery_count_test.go
 	"FiguresKeep", "FiguresShow", "FiguresOver", "FiguresForget", "UpBeat", "UpAsk", "VitalsKeep", "VitalsShow", // figure_test.go
 	"GuardsSee",                                                     // internal/app/figures_test.go
@@ -100,6 +100,7 @@ draft.finish      worker
 consent.reply     provider
 keys.show         operator
 keys.rotate       operator
+audit.archive     operator
 clinic.create     operator
 staff.put         operator
 network.list      admin operator

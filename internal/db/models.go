@@ -332,6 +332,15 @@ type Instance struct {
 	HeldReason string
 }
 
+type LedgerArchive struct {
+	Month      pgtype.Date
+	File       string
+	Events     int64
+	FirstLeaf  int64
+	LastLeaf   int64
+	ArchivedAt time.Time
+}
+
 type LedgerCheck struct {
 	ID         uuid.UUID
 	ClinicID   uuid.UUID
