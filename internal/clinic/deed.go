@@ -135,6 +135,9 @@ const (
 	QueueView    Deed = "queue.view"
 	QueueOperate Deed = "queue.operate"
 
+	BackupCreate  Deed = "backup.create"
+	BackupRestore Deed = "backup.restore"
+
 	KeysShow   Deed = "keys.show"
 	KeysRotate Deed = "keys.rotate"
 
@@ -234,6 +237,7 @@ var policy = map[Deed]rule{
 	QueueView: watchers, QueueOperate: admins,
 
 	KeysShow: operator, KeysRotate: operator,
+	BackupCreate: operator, BackupRestore: operator,
 
 	NetworkList:  {Admin: Everything, RoleOperator: Everything},
 	NetworkBlock: {Admin: Everything}, NetworkAllow: {Admin: Everything},

@@ -22,7 +22,8 @@ var otherDoors = []string{
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
 	"GlassSee",                                  // glass_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", // ledger_seal_test.go, ledger_attack_test.go
-	"DeliveryCount",                                                 // delivery_count_test.go
+	"DeliveryCount",                // delivery_count_test.go
+	"BackupSnapshot", "BackupLast", // backup_test.go
 	"InstanceSee", "InstanceTrust", "InstanceDoubt", "InstanceBeat", // instance_test.go
 }
 
@@ -96,6 +97,8 @@ instance.release  operator
 draft.claim       worker
 draft.finish      worker
 consent.reply     provider
+backup.create     operator
+backup.restore    operator
 keys.show         operator
 keys.rotate       operator
 clinic.create     operator

@@ -39,7 +39,7 @@ func (c *Config) checkStore() (bad Complaints) {
 	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, redis.Scheme) {
 		bad = append(bad, "REDIS_URL must be an address such as redis://localhost:6379/0.")
 	}
-	return append(bad, c.checkKeyset()...)
+	return append(append(bad, c.checkKeyset()...), c.checkBackup()...)
 }
 
 // checkDatabase asks the driver itself what it would do with an address, so
