@@ -73,7 +73,7 @@ var (
 		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
 		"docs":   {"clinic", "config"},                                          // the documents are held to the code
 		"openai": {"drafting"},                                                  // a real prompt
-		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
+		"road":   {"check", "clinic", "config", "local", "seal", "web"},         // every page of the router; a second cluster
 		"web":    {"seal"},                                                      // keys for a clinic of its own
 		"worker": {"db", "openai", "seal", "sendgrid", "twilio", "web", "wire"}, // real adapters against the sandbox
 	}
