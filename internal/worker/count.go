@@ -33,7 +33,11 @@ func newCounts(c *clinic.Clinic) *counts {
 }
 
 // Describe names the figures.
-func (n *counts) Describe(out chan<- *prometheus.Desc) { out <- n.rows; out <- n.oldest; out <- n.backup }
+func (n *counts) Describe(out chan<- *prometheus.Desc) {
+	out <- n.rows
+	out <- n.oldest
+	out <- n.backup
+}
 
 // Collect asks Postgres once for each.
 func (n *counts) Collect(out chan<- prometheus.Metric) {
