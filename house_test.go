@@ -72,6 +72,7 @@ var (
 		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
 		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
 		"docs":   {"clinic", "config"},                                          // the documents are held to the code
+		"kms":    {"clinic", "config"},                                          // the operator's road, with real keys
 		"openai": {"drafting"},                                                  // a real prompt
 		"road":   {"check", "clinic", "config", "local", "seal", "web"},         // every page of the router; a second cluster
 		"web":    {"seal"},                                                      // keys for a clinic of its own
@@ -91,6 +92,7 @@ var outside = map[string][]string{
 	"github.com/corazawaf":                {"waf"},
 	"github.com/getsentry/sentry-go":      {"logging"},
 	"github.com/go-jose/go-jose":          {"identity", "sandbox"},
+	"github.com/goccy/go-yaml":            {},
 	"github.com/golang-migrate/migrate":   {"app", "clinictest"},
 	"github.com/hibiken/asynq":            {"app", "worker"},
 	"github.com/hibiken/asynqmon":         {"app"},

@@ -26,6 +26,9 @@ type Restoring struct {
 // Restore restores a backup into an empty database, verifies it, and leaves it with sending stopped. The database is
 // stopped from before its first row: a process that is started too early sends nothing either.
 func (b *Backups) Restore(ctx context.Context, want Restoring) error {
+	if err := b.cfg.CheckInto(want.Into); err != nil {
+		return err
+	}
 	m, err := b.store.Read(ctx, want.Name)
 	if err != nil {
 		return err

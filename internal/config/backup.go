@@ -29,6 +29,14 @@ func (c *Config) checkBackup() (bad Complaints) {
 	return bad
 }
 
+// CheckInto holds the address that a backup is restored to to what DATABASE_URL is held to.
+func (c *Config) CheckInto(address string) error {
+	if bad := c.checkDatabase("RESTORE_DATABASE_URL", Secret(address)); len(bad) > 0 {
+		return bad
+	}
+	return nil
+}
+
 // BackupRecipients are those whom backups are encrypted to.
 func (c *Config) BackupRecipients() []string {
 	return strings.FieldsFunc(c.Backup.Recipients, func(r rune) bool { return r == ',' || r == ' ' })
