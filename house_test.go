@@ -310,7 +310,7 @@ func templateComplaints(pages map[string]string, code string) (bad []string) {
 var topLevel = strings.Fields(`countersign.go house_test.go README.md CONTRIBUTING.md CHANGELOG.md LICENSE NOTICE Makefile Procfile
 	.env.example .ci/run sqlc.yaml go.mod tools/go.mod cmd/web/main.go cmd/worker/main.go cmd/countersign cmd/local queries migrations
 	templates/layout.html templates/error.html static/app.css static/app.js static/htmx.min.js static/icons docs/ARCHITECTURE.md
-	docs/API.md docs/DEPLOYMENT.md docs/OPERATIONS.md docs/TROUBLESHOOTING.md docs/SECURITY.md docs/SAFETY.md`)
+	docs/API.md docs/DEPLOYMENT.md docs/OPERATIONS.md docs/TROUBLESHOOTING.md docs/SECURITY.md docs/SAFETY.md docs/SCALING.md`)
 
 func missingComplaints(exists func(string) bool) (bad []string) {
 	names := slices.Clone(topLevel)
