@@ -127,6 +127,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "reconcile", w.reconcile) })
 	loops.Go(func() { w.every(ctx, w.cfg.SealEvery, "ledger", (&anchoring{Worker: w}).seal) })
 	<-ctx.Done()
+	w.cfg.Log.Log(ctx, notice, "worker takes no new tasks")
 	loops.Wait()
 	server.Shutdown()
 	return nil
