@@ -59,12 +59,17 @@ type KeyCount struct {
 // KeysShow counts the patients' keys by the wrapping key that wrapped them, the most first.
 func (c *Clinic) KeysShow(ctx context.Context, a Actor) (counts []KeyCount, err error) {
 	err = c.do(ctx, a, KeysShow, Subject{Kind: "keyset"}, func(t *tx) error {
-		rows, err := t.PatientKeysCount(ctx)
-		for _, r := range rows {
-			counts = append(counts, KeyCount{ID: seal.WrappedBy(r.Head), Patients: r.N})
-		}
+		counts, err = keyCounts(ctx, t.Queries)
 		return err
 	})
+	return counts, err
+}
+
+func keyCounts(ctx context.Context, q *db.Queries) (counts []KeyCount, err error) {
+	rows, err := q.PatientKeysCount(ctx)
+	for _, r := range rows {
+		counts = append(counts, KeyCount{ID: seal.WrappedBy(r.Head), Patients: r.N})
+	}
 	return counts, err
 }
 

@@ -17,6 +17,7 @@ var (
 	withoutClinic = map[string]string{
 		"clinics":            "is the clinic",
 		"breakers":           "a provider's account belongs to the installation",
+		"backups":            "of the whole installation",
 		"instance":           "the installation itself",
 		"figure_minutes":     "what the installation's processes counted, about nobody",
 		"figure_quarters":    "the same by quarters of an hour",

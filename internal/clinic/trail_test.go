@@ -1,6 +1,7 @@
 package clinic_test
 
 import (
+	"context"
 	"os"
 	"regexp"
 	"slices"
@@ -81,6 +82,7 @@ func restored(t *testing.T, w *clinictest.World) {
 	w.Clock.Add(time.Second)
 	hold(t, w, 9)
 	for _, do := range []func() error{
+		func() error { return w.Clinic.BackupRestore(ctx, w.Operator, backupOf(w)) },
 		func() error { _, err := w.Clinic.InstanceShow(ctx, w.Operator, since); return err },
 		func() error { _, err := w.Clinic.DeliveryRestore(ctx, w.Operator, since, 10); return err },
 		func() error { _, err := w.Clinic.DeliveryAsk(ctx, w.Operator, since); return err },
@@ -98,6 +100,9 @@ func inTheOffice(t *testing.T, w *clinictest.World) {
 	entry := uuid.MustParse(w.Strings(t, "SELECT id::text FROM networks")[0])
 	for _, do := range []func() error{
 		func() error { _, err := w.Clinic.KeysShow(ctx, op); return err },
+		func() error {
+			return w.Clinic.BackupCreate(ctx, op, backupOf(w), func(context.Context) error { return nil })
+		},
 		func() error { _, err := w.Clinic.KeysRotate(ctx, op, clinic.KeysTurned{}, false); return err },
 		func() error { _, err := w.Clinic.NetworkList(ctx, op); return err },
 		func() error { return w.Clinic.NetworkUnblock(ctx, op, entry, "", false) },
