@@ -252,6 +252,7 @@ var (
 		"DeliveryCount":   "numbers for the alarm, about nobody",
 		"DraftProgress":   "says how far the model is, and keeps the claim",
 		"GlassSee":        "whom the actor may read at the moment, for the banner of every page",
+		"AccessSee":       "how many access reviews wait, for the navigation of every page",
 	}
 )
 

@@ -15,6 +15,7 @@ var queriesOfNoClinic = map[string]string{
 
 	"EventsHeard": "a provider's account belongs to the installation: how many reports came, and when",
 	"QueueOldest": "a figure of the installation: since when the oldest row has been due, and nothing else of it",
+	"CheckClaim":  "the worker verifies for all clinics: the ledger is one",
 
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
@@ -62,8 +63,10 @@ var queriesWithoutTeam = map[string]string{
 	"break-glass: makes an index, and tells nothing": `
 		GlassUnindexed GlassIndex`,
 	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `
-		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
-	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount QueueOldest DraftState`,
+		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock AuditNamesByAdmin`,
+	"an auditor, by exact record number: gives an id, and no name":                                                          `AuditPatientByAdmin`,
+	"behind the door: by the id of a patient that AuditPatientKnown gave, which joins the care team for whom it asks it of": `AuditChannels`,
+	"an administrator and operations: numbers about nobody":                                                                 `QueueState DeliveryCount QueueOldest DraftState`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided
