@@ -38,10 +38,11 @@ func TestRollingDeploy(t *testing.T) {
 	began, slow := time.Now(), h.cases[:2]
 	batches := [][]*scene{h.cases[2:12], h.cases[12:24], h.cases[24:35]}
 	for i, s := range slow {
-		give(sign, batches[i])
+		last := len(batches[i]) - 1
+		give(sign, batches[i][:last])
 		next, nextAt := f.web(h)
 		h.stopUnder(l, s, web, at)
-		worker = h.replaceWorker(worker)
+		worker = h.replaceWorker(worker, func() { give(sign, batches[i][last:]) })
 		web, at = next, nextAt
 	}
 	give(sign, batches[2])
@@ -119,11 +120,12 @@ func (h *house) stopUnder(l *load, s *scene, web *process, at *back) {
 	}
 }
 
-// replaceWorker stops a worker while one of its notices is with the provider; the next one is up already.
-func (h *house) replaceWorker(old *process) *process {
+// replaceWorker stops a worker while the notice of one more signature is with the provider; the next one is up already.
+func (h *house) replaceWorker(old *process, sign func()) *process {
 	h.t.Helper()
 	release := h.outside.hold()
 	defer release()
+	sign()
 	await(h.t, "a notice to be with the provider", func() bool {
 		return one[int](h, "SELECT count(*) FROM deliveries WHERE state = 'sending'") > 0
 	})
