@@ -107,11 +107,15 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	}
 	a.limits = limit.New(a.redis, keyring.MAC("limit"))
 	t := a.cfg.Times
+	var archives clinic.ArchivePlace // a nil bucket is no place
+	if a.bucket != nil {
+		archives = a.bucket
+	}
 	return clinic.Open(ctx, clinic.Config{
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
 		Times:    timesOf(t),
 		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
-		Ledger: signer, LedgerKnown: known,
+		Ledger: signer, LedgerKnown: known, Archives: archives,
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
 			defer cancel()

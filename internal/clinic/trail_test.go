@@ -18,6 +18,7 @@ import (
 var steps = map[clinic.Deed]string{
 	clinic.DeliverySend:      "the task: delivery.claim, delivery.record",
 	clinic.DraftWrite:        "the task: draft.claim, draft.finish",
+	clinic.AuditArchive:      "the schema's owner alone: internal/app, TestAuditArchive",
 	clinic.DeliveryReconcile: "hands out what is to be asked about; what was found is delivery.settle",
 }
 
@@ -27,6 +28,7 @@ func TestEveryMachinesDeedIsOnTheTrail(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	machinesAtWork(t, w)
+	aWeekLater(t, w)
 	restored(t, w)
 	inTheOffice(t, w)
 	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
@@ -71,6 +73,18 @@ func machinesAtWork(t *testing.T, w *clinictest.World) {
 	for _, u := range rows {
 		must(t, w.Clinic.DeliverySettle(ctx, worker, u, clinic.Found{Class: clinic.FoundAccepted, Provider: "twilio", ProviderID: "SM1", State: "delivered"}))
 	}
+}
+
+// aWeekLater is the access review that is due by then, and a verification that somebody asks for.
+func aWeekLater(t *testing.T, w *clinictest.World) {
+	t.Helper()
+	w.Clock.Add(8 * 24 * time.Hour)
+	_, err := w.Clinic.AccessMake(ctx, worker)
+	must(t, err)
+	_, err = w.Clinic.AuditVerify(ctx, w.Auditor)
+	must(t, err)
+	_, err = w.Clinic.AuditRun(ctx, worker, nil)
+	must(t, err)
 }
 
 // restored is a database that came back from a backup, until sending is allowed again.
