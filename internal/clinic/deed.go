@@ -117,6 +117,11 @@ const (
 	BreakerOpen  Deed = "breaker.open"
 	BreakerClose Deed = "breaker.close"
 
+	AlertList        Deed = "alert.list"
+	AlertAcknowledge Deed = "alert.acknowledge"
+	AlertSilence     Deed = "alert.silence"
+	AlertEvaluate    Deed = "alert.evaluate"
+
 	InstanceHold    Deed = "instance.hold"
 	InstanceShow    Deed = "instance.show"
 	DeliveryRestore Deed = "delivery.restore"
@@ -223,6 +228,7 @@ var policy = map[Deed]rule{
 	DeliveryList: writers, DeliveryPreview: {Doctor: Team}, DeliveryRetry: {Doctor: Team},
 
 	SecurityShow: admins, StatusShow: watchers, BreakerOpen: admins, BreakerClose: admins,
+	AlertList: watchers, AlertAcknowledge: watchers, AlertSilence: watchers, AlertEvaluate: worker,
 	InstanceHold: machines,
 	InstanceShow: operator, DeliveryRestore: operator, DeliveryAsk: operator, InstanceRelease: operator,
 
@@ -258,6 +264,7 @@ var views = map[Deed]bool{
 	DeliveryList: true, DeliveryPreview: true,
 	SessionList: true, SessionListAll: true,
 	NetworkList: true, ReportList: true, SecurityShow: true,
+	AlertList: true,
 	StaffList: true, TeamList: true, TeamShow: true, GlassList: true,
 }
 

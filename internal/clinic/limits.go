@@ -55,6 +55,7 @@ const (
 	glassTriesMost = 10        // look-ups that found nobody, by one person in an hour
 	glassPage      = 50
 	teamsPerPage   = 50
+	alertsPerPage  = 30
 )
 
 // dailyDrafts and dailyStop: how many drafts a person may ask for in a day, and the cost in micro-dollars at which
