@@ -60,7 +60,7 @@ type App struct {
 // Open reads the keys and joins the rooms. It fails on settings that cannot work, and asks nobody outside.
 func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 	a := &App{cfg: cfg, metrics: metrics.New()}
-	a.log, a.flush = logging.Setup(os.Stdout, cfg.LogLevel, string(cfg.Env), cfg.SentryDSN.Reveal(), Version())
+	a.log, a.flush = logging.Setup(os.Stdout, cfg.LogLevel, string(cfg.Env), cfg.SentryDSN.Reveal(), Version(), cfg.SentryTraces)
 	options, err := redisOptions(cfg.RedisURL.Reveal())
 	if err != nil {
 		return nil, err
@@ -70,6 +70,9 @@ func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 	a.hub = NewHub(a.redis, a.log)
 	a.queue = worker.NewQueue(a.redis)
 	if a.clinic, err = a.openClinic(ctx); err != nil {
+		return nil, err
+	}
+	if err = a.metrics.Registry().Register(worker.NewAlertSeries(a.clinic)); err != nil {
 		return nil, err
 	}
 	if a.bucket, err = openBucket(ctx, cfg); err != nil {

@@ -103,11 +103,18 @@ func (i inbound) Reply(r *http.Request, raw []byte) (web.Reply, error) {
 // Worker works until ctx ends, then lets tasks under way finish. With WORKER_PORT set it answers /healthz, /readyz and
 // /metrics there; its readiness, unlike the web's, includes Redis.
 func (a *App) Worker(ctx context.Context) error {
+	alerts, err := a.alerts()
+	if err != nil {
+		return err
+	}
 	w, err := worker.New(worker.Config{
 		Clinic: a.clinic, Redis: a.redis, Model: a.openai, Senders: map[string]clinic.Sender{"email": a.sendgrid, "sms": a.twilio},
 		ProviderTime: a.cfg.Times.ProviderTimeout, Shutdown: a.cfg.ShutdownTimeout, RelayEvery: a.cfg.Times.RelayEvery, SweepEvery: a.cfg.Times.ReconcileEvery,
 		SealEvery: a.cfg.Times.SealEvery, AnchorEvery: a.cfg.Times.AnchorEvery, Anchor: a.anchor(), Concurrency: a.cfg.WorkerConcurrency, Metrics: a.metrics, Log: a.log, Report: logging.Capture, Recover: logging.Recover,
-		Tag: logging.WithTags,
+		Tag: logging.WithTags, Alerts: alerts, CheckIn: logging.CheckIn,
+		Trace: func(ctx context.Context, op string) (context.Context, func(string, int, int)) {
+			return logging.Trace(ctx, op)
+		},
 	})
 	if err != nil {
 		return err
