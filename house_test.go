@@ -89,6 +89,7 @@ var outside = map[string][]string{
 	"github.com/corazawaf":                {"waf"},
 	"github.com/getsentry/sentry-go":      {"logging"},
 	"github.com/go-jose/go-jose":          {"identity", "sandbox"},
+	"github.com/goccy/go-yaml":            {},
 	"github.com/golang-migrate/migrate":   {"app", "clinictest"},
 	"github.com/hibiken/asynq":            {"app", "worker"},
 	"github.com/hibiken/asynqmon":         {"app"},

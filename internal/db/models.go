@@ -144,15 +144,16 @@ type CareTeam struct {
 }
 
 type Clinic struct {
-	ID            uuid.UUID
-	Name          string
-	NoticeName    string
-	Phone         string
-	EmergencyLine string
-	TimeZone      string
-	UndoSeconds   int32
-	PageDays      int32
-	CreatedAt     time.Time
+	ID               uuid.UUID
+	Name             string
+	NoticeName       string
+	Phone            string
+	EmergencyLine    string
+	TimeZone         string
+	UndoSeconds      int32
+	PageDays         int32
+	CreatedAt        time.Time
+	SignFreshMinutes *int32
 }
 
 type Consent struct {
