@@ -27,14 +27,16 @@ var doors = map[string][]string{
 	"cmd/countersign": {"app", "chaos", "clinic", "config", "sandbox"},
 	"docs":            {},
 
-	"app": {".", "blob", "clinic", "config", "fence", "identity", "kms", "ledger", "limit", "logging", "metrics", "openai", "sandbox", "score", "seal", "sendgrid", "twilio",
+	"app": {".", "alert", "blob", "clinic", "config", "fence", "hook", "identity", "kms", "ledger", "limit", "logging", "metrics", "openai", "sandbox", "score", "seal", "sendgrid", "twilio",
 		"waf", "web", "worker"},
+	"alert":      {},
 	"bench":      {},
+	"hook":       {},
 	"chaos":      {"clinic", "ledger", "local", "seal"},
 	"check":      {},
-	"clinic":     {"check", "db", "drafting", "faultpoint", "ledger", "seal"},
+	"clinic":     {"alert", "check", "db", "drafting", "faultpoint", "ledger", "seal"},
 	"clinictest": {".", "clinic", "db", "ledger", "seal"},
-	"config":     {},
+	"config":     {"alert"},
 	"crash":      {},
 	"db":         {"seal"},
 	"drafting":   {"check"},
@@ -70,7 +72,7 @@ var (
 		"app":    {"check"},                                                     // the demo clinic passes the checks
 		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
 		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
-		"docs":   {"clinic", "config"},                                          // the documents are held to the code
+		"docs":   {"alert", "clinic", "config"},                                 // the documents are held to the code
 		"openai": {"drafting"},                                                  // a real prompt
 		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
 		"web":    {"seal"},                                                      // keys for a clinic of its own
@@ -108,7 +110,7 @@ var outside = map[string][]string{
 	"pgregory.net/rapid":                  {},
 	"database/sql":                        {"app", "clinictest", "logging", "seal"},
 	"html/template":                       {"sandbox", "web"},
-	"net/http":                            {"app", "chaos", "cmd/countersign", "identity", "local", "logging", "metrics", "openai", "sandbox", "score", "sendgrid", "twilio", "web", "wire"},
+	"net/http":                            {"app", "chaos", "cmd/countersign", "hook", "identity", "local", "logging", "metrics", "openai", "sandbox", "score", "sendgrid", "twilio", "web", "wire"},
 	"os/exec":                             {"local"},
 }
 
@@ -216,26 +218,30 @@ var (
 		"ReviewApproveClinical": "a permission: asked by ReviewApprove when the message turns out to be clinical",
 	}
 	methodsWithoutDeed = map[string]string{
-		"Close":           "gives connections back",
-		"Ready":           "asks the database, about nobody",
-		"Refused":         "writes the refusal of a deed that never began",
-		"SessionFind":     "finds out who the actor is, before anything can be asked",
-		"MayWatch":        "says whether a page may hear a name; tells nothing else",
-		"WorklistCount":   "a number of what WorklistShow would show, for the navigation of every page",
-		"PatientDoctors":  "the names of the clinic's doctors, for a form",
-		"PageAsk":         "the same form for every link: looks nothing up",
-		"InstanceSee":     "one row about the installation: for the fence, and for the banner of every page",
-		"InstanceTrust":   "says which database this process may send from; changes nothing in it",
-		"InstanceDoubt":   "the same, for none",
-		"LedgerProve":     "reads an event's hashes for whoever holds the database's address, and shows nobody's text",
-		"LedgerVerify":    "reads the whole ledger for whoever holds the address of the database or of a copy, and writes nothing, which a copy must not need",
-		"LedgerSeal":      "seals what is on the trail: what it would write of itself, it would have to seal again",
-		"InstanceBeat":    "a heartbeat: counts, and changes no record",
-		"NetworksInForce": "what the door of the web process holds against every request, before anybody is known",
-		"RelayDue":        "marks rows as handed to the queue: no state changes",
-		"DeliveryCount":   "numbers for the alarm, about nobody",
-		"DraftProgress":   "says how far the model is, and keeps the claim",
-		"GlassSee":        "whom the actor may read at the moment, for the banner of every page",
+		"Close":            "gives connections back",
+		"Ready":            "asks the database, about nobody",
+		"Refused":          "writes the refusal of a deed that never began",
+		"SessionFind":      "finds out who the actor is, before anything can be asked",
+		"MayWatch":         "says whether a page may hear a name; tells nothing else",
+		"WorklistCount":    "a number of what WorklistShow would show, for the navigation of every page",
+		"PatientDoctors":   "the names of the clinic's doctors, for a form",
+		"PageAsk":          "the same form for every link: looks nothing up",
+		"InstanceSee":      "one row about the installation: for the fence, and for the banner of every page",
+		"InstanceTrust":    "says which database this process may send from; changes nothing in it",
+		"InstanceDoubt":    "the same, for none",
+		"LedgerProve":      "reads an event's hashes for whoever holds the database's address, and shows nobody's text",
+		"LedgerVerify":     "reads the whole ledger for whoever holds the address of the database or of a copy, and writes nothing, which a copy must not need",
+		"LedgerSeal":       "seals what is on the trail: what it would write of itself, it would have to seal again",
+		"InstanceBeat":     "a heartbeat: counts, and changes no record",
+		"NetworksInForce":  "what the door of the web process holds against every request, before anybody is known",
+		"RelayDue":         "marks rows as handed to the queue: no state changes",
+		"AlertsSee":        "a number of what AlertList would show, for the navigation of every page",
+		"AlertsNow":        "numbers for /metrics, about nobody",
+		"AlertNoticesTake": "lends notices to a sender: codes and numbers, no record",
+		"AlertNoticeSent":  "writes down what became of one",
+		"DeliveryCount":    "numbers for the alarm, about nobody",
+		"DraftProgress":    "says how far the model is, and keeps the claim",
+		"GlassSee":         "whom the actor may read at the moment, for the banner of every page",
 	}
 )
 

@@ -63,3 +63,8 @@ func codeOf(err error) string {
 	}
 	return err.Error()
 }
+
+// trace is logging's, as web and worker take it.
+func trace(ctx context.Context, op string) (context.Context, func(name string, status, queries int)) {
+	return logging.Trace(ctx, op)
+}

@@ -72,7 +72,7 @@ func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error
 		TrustedProxies: a.cfg.TrustedProxies, AddressHeader: a.cfg.AddressHeader, CountryHeader: a.cfg.CountryHeader,
 		Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
 		Fence: a.fence.Word, Score: a.score, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
-		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
+		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover, Trace: trace,
 	}
 	var err error
 	if a.cfg.WAF != "off" {

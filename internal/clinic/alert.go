@@ -208,6 +208,9 @@ func (t *tx) alertLock(ctx context.Context, id uuid.UUID, rev int) (db.Alert, er
 	return row, nil
 }
 
+// AlertRules are what is watched.
+func AlertRules() []alert.Rule { return alert.Rules }
+
 func ruleTitle(name string) string {
 	r, _ := alert.Of(name)
 	return r.Title

@@ -5,6 +5,18 @@ var queriesOfNoClinic = map[string]string{
 	"AuditSeen":      "by the session of the actor, which is of one clinic",
 	"SessionReplace": "by the hash of a cookie, before anybody is known",
 
+	"AlertSigns":       "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertStrangers":   "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertPeople":      "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertsLock":       "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertSilences":    "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertsSave":       "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertsForget":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertNoticesAdd":  "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertNoticesTake": "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertNoticeSent":  "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertsByRule":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+
 	"LedgerPending": "the sealer works for all clinics: one tree over the installation's whole trail",
 	"LedgerSealed":  "the sealer works for all clinics",
 	"LedgerChunk":   "a verification reads all of the trail",
@@ -60,7 +72,7 @@ var queriesWithoutTeam = map[string]string{
 		GlassUnindexed GlassIndex`,
 	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `
 		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
-	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount`,
+	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount AlertSigns AlertPeople`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided

@@ -37,7 +37,11 @@ const (
 	saidEnabled    flash = "enabled"
 	saidGlassEnded flash = "glass-ended"
 	saidReviewed   flash = "reviewed"
-	saidSignFresh  flash = "sign-fresh"
+
+	saidAcknowledged flash = "acknowledged"
+	saidSilenced     flash = "silenced"
+	saidUnsilenced   flash = "unsilenced"
+	saidSignFresh    flash = "sign-fresh"
 )
 
 func (f flash) sentence() string {
@@ -97,8 +101,14 @@ func (f flash) sentence() string {
 	case saidSignFresh:
 		return "Saved. It holds from the next signature on."
 	default:
-		return ""
+		return saidOfAlerts[f]
 	}
+}
+
+var saidOfAlerts = map[flash]string{
+	saidAcknowledged: "Acknowledged. Nobody is told again until it is over.",
+	saidSilenced:     "Silenced. It stays on this page.",
+	saidUnsilenced:   "The silence is over.",
 }
 
 const flashCookie = "__Host-said"

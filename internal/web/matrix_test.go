@@ -49,13 +49,14 @@ const (
 	persons  subject = "person"
 	teams    subject = "team"
 	entries  subject = "network"
+	warnings subject = "alert"
 )
 
 // subjects say what the :id of an address is, by its first word, and which addresses carry an id in a query or form. A route
 // with an id that is not here fails.
 var (
 	subjects = map[string]subject{"patients": patients, "briefs": messages, "drafts": messages, "reviews": messages, "messages": messages,
-		"deliveries": notices, "sessions": sessions, "glass": glasses, "staff": persons, "settings": persons, "teams": teams, "networks": entries}
+		"deliveries": notices, "sessions": sessions, "glass": glasses, "staff": persons, "settings": persons, "teams": teams, "networks": entries, "alerts": warnings}
 	carried = map[string]subject{"/briefs/new": patients, "/briefs": patients, "/briefs/flags": patients, "/deliveries/preview": notices,
 		"/deliveries/retry": notices, pathEvents: messages}
 )
@@ -73,7 +74,7 @@ func relationsOf(about subject, deed clinic.Deed) []relation {
 		return []relation{own, team, glass, other, nextDoor}
 	case patients, notices:
 		return []relation{team, glass, other, nextDoor}
-	case teams, entries:
+	case teams, entries, warnings:
 		return []relation{other, nextDoor}
 	default:
 		return []relation{own, other, nextDoor}

@@ -24,6 +24,7 @@ type Page struct {
 	Glass    []clinic.Glass   // whom the person may read at the moment, beside their own patients
 	// GlassWaiting is how many emergency accesses wait for the person's review.
 	GlassWaiting int
+	Alerts       int // that fire and wait for somebody
 	Scripts      bool
 	V            any // the handler's view
 }
@@ -112,6 +113,7 @@ func (s *Server) surround(c *call, page *Page, set screen) {
 	case layoutMain:
 		s.stopped(c, page)
 		s.glass(c, page)
+		s.alerts(c, page)
 		page.Degraded = !s.cfg.Hub.Healthy()
 		page.Flash = takeFlash(c)
 		s.count(c, page)

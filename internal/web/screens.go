@@ -39,6 +39,7 @@ const (
 	pageNetworks    name = "network/list"
 	pageReports     name = "report/list"
 	pageSecurity    name = "security/show"
+	pageAlerts      name = "alert/list"
 	pageStyleguide  name = "styleguide/show"
 	pageError       name = "error"
 )
@@ -55,6 +56,7 @@ const (
 	partReview     name = "review/_panel"
 	partTimeline   name = "message/_live"
 	partStatus     name = "status/_live"
+	partAlerts     name = "alert/_live"
 	partPreview    name = "settings/_preview"
 	partError      name = "_error"
 	partDeliveries name = "delivery/_list"
@@ -77,7 +79,7 @@ func allScreens() []screen {
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
 		pageAsk, pageRead, pageStop, pageStopped,
-		pageEnded, pageNetworks, pageReports, pageSecurity, pageStyleguide, pageError} {
+		pageEnded, pageNetworks, pageReports, pageSecurity, pageAlerts, pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
 	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up
@@ -85,5 +87,5 @@ func allScreens() []screen {
 
 func allParts() []name {
 	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
-		partStatus, partDeliveries, partPreview, partError}
+		partStatus, partAlerts, partDeliveries, partPreview, partError}
 }
