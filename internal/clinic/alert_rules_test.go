@@ -11,6 +11,7 @@ import (
 	"countersign/internal/alert"
 	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
+	"countersign/internal/slo"
 )
 
 // alertCauses make each rule true by what really happens, and say of whom it is: docs and rules are held to this table.
@@ -87,6 +88,33 @@ var alertCauses = map[string]func(t *testing.T, w *clinictest.World) (subject st
 		}
 		return w.Doctor2.ID.String()
 	},
+	"error_rate": func(t *testing.T, w *clinictest.World) string {
+		figures(t, w, slo.ErrorRate, slo.Seen{Count: 100, Good: 98, Value: .02})
+		return ""
+	},
+	"latency": func(t *testing.T, w *clinictest.World) string {
+		var h slo.Histogram
+		for range 100 {
+			h.Observe(slo.Bounds, .4)
+		}
+		figures(t, w, slo.FirstResponse, slo.Seen{Count: 100, Histogram: h})
+		return ""
+	},
+	"uptime": func(t *testing.T, w *clinictest.World) string {
+		must(t, w.Clinic.UpBeat(ctx)) // the first heartbeat, and then none
+		w.Clock.Add(3 * time.Minute)
+		return ""
+	},
+	"mass_exports": func(t *testing.T, w *clinictest.World) string { // rows as audit.export leaves them, a begin and an end of each
+		for range 3 {
+			export := uuid.New()
+			for range 2 {
+				must(t, w.Exec(t, `INSERT INTO audit_events (id, at, clinic_id, actor_kind, actor_id, role, deed, subject_kind, subject_id, outcome, ip, agent, request_id, rec)
+					VALUES ($1, $2, $3, 'person', $4, 'auditor', 'audit.export', 'export', $5, 'done', '', '', '', '')`, uuid.New(), w.Clock.Now(), w.ClinicID, w.Auditor.ID, export))
+			}
+		}
+		return w.Auditor.ID.String()
+	},
 	"glass_used": func(t *testing.T, w *clinictest.World) string {
 		_, err := w.Clinic.PatientCreate(ctx, w.Doctor2, clinic.PatientForm{Name: "Ada Winter", BirthDate: "1950-01-02", MRN: "80001", Language: "en"})
 		must(t, err)
@@ -101,6 +129,12 @@ var alertCauses = map[string]func(t *testing.T, w *clinictest.World) (subject st
 		}
 		return ""
 	},
+}
+
+// figures keeps what a process counted in this minute.
+func figures(t *testing.T, w *clinictest.World, of slo.Figure, seen slo.Seen) {
+	t.Helper()
+	must(t, w.Clinic.FiguresKeep(ctx, uuid.New(), w.Clock.Now(), []clinic.Counted{{Figure: of, Seen: seen}}))
 }
 
 func channelRev(t *testing.T, w *clinictest.World, channel string) int {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
-
 	"countersign/internal/db"
 )
 
@@ -51,10 +49,4 @@ func (t *tx) alertSigns(ctx context.Context) (map[alertKey]float64, error) {
 		}
 	}
 	return signs, t.figureSigns(ctx, signs)
-}
-
-// figureSigns measures the figures that every process counts.
-func (t *tx) figureSigns(_ context.Context, _ map[alertKey]float64) error {
-	_ = uuid.Nil
-	return nil
 }

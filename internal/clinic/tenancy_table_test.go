@@ -25,6 +25,9 @@ var queriesOfNoClinic = map[string]string{
 	"LedgerStray":   "a verification reads all of the trail",
 	"LedgerLeafOf":  "an auditor's command knows an event by its id; no screen asks it",
 
+	"EventsHeard": "a provider's account belongs to the installation: how many reports came, and when",
+	"QueueOldest": "a figure of the installation: since when the oldest row has been due, and nothing else of it",
+
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
 	"DraftRequestMessage":    "the worker knows a task's id and finds its clinic by it",
@@ -72,7 +75,7 @@ var queriesWithoutTeam = map[string]string{
 		GlassUnindexed GlassIndex`,
 	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `
 		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
-	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount AlertSigns AlertPeople`,
+	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount QueueOldest DraftState AlertSigns AlertPeople`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided

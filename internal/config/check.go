@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 var (
@@ -35,31 +33,10 @@ func (c *Config) checkStore() (bad Complaints) {
 	if c.DatabaseMaxConns < 2 || c.DatabaseMaxConns > 1000 {
 		bad = append(bad, "DATABASE_MAX_CONNS must be between 2 and 1000.")
 	}
-	redis, err := url.Parse(c.RedisURL.Reveal())
-	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, redis.Scheme) {
-		bad = append(bad, "REDIS_URL must be an address such as redis://localhost:6379/0.")
+	if !slices.Contains([]string{TLSVerified, TLSEncrypted}, c.DatabaseTLS) {
+		bad = append(bad, "DATABASE_TLS must be verified or encrypted.")
 	}
-	return append(bad, c.checkKeyset()...)
-}
-
-// checkDatabase asks the driver itself what it would do with an address, so
-// that a plain-text fallback is seen too.
-func (c *Config) checkDatabase(name string, address Secret) Complaints {
-	if address == "" {
-		return Complaints{name + " must name the Postgres database."}
-	}
-	parsed, err := pgconn.ParseConfig(address.Reveal())
-	if err != nil {
-		return Complaints{name + " is not an address that Postgres understands."}
-	}
-	plain := parsed.TLSConfig == nil && !strings.HasPrefix(parsed.Host, "/") // a socket file never leaves the machine
-	for _, fallback := range parsed.Fallbacks {
-		plain = plain || fallback.TLSConfig == nil
-	}
-	if plain && c.Env.Guarded() {
-		return Complaints{fmt.Sprintf("%s allows a plain-text connection, which %s refuses; add sslmode=verify-full or sslmode=require.", name, c.Env)}
-	}
-	return nil
+	return append(append(bad, c.checkRedis()...), c.checkKeyset()...)
 }
 
 // checkWeb looks at the public address and at how people sign in.
@@ -71,6 +48,9 @@ func (c *Config) checkWeb() (bad Complaints) {
 		bad = append(bad, "WORKER_PORT must be between 1 and 65535.")
 	}
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
+	if probe, err := url.Parse(c.ProbeURL); c.ProbeURL != c.BaseURL+"/readyz" && (err != nil || probe.Host == "" || probe.User != nil || probe.Scheme != "http" && probe.Scheme != "https") {
+		bad = append(bad, "PROBE_URL must be the web's /readyz as the worker reaches it, such as http://web.internal:8080/readyz, without credentials.")
+	}
 	bad = append(bad, c.checkEdge("ADDRESS_HEADER", c.AddressHeader)...)
 	bad = append(bad, c.checkEdge("COUNTRY_HEADER", c.CountryHeader)...)
 	if !slices.Contains([]string{"off", "detect", "block"}, c.WAF) {
@@ -117,6 +97,8 @@ func (c *Config) checkAddress(name, address string) Complaints {
 		return Complaints{fmt.Sprintf("%s must begin with https:// in %s.", name, c.Env)}
 	case c.Env.Guarded() && isNear(parsed.Hostname()):
 		return Complaints{fmt.Sprintf("%s points at this machine or its network, as a sandbox does; %s refuses it.", name, c.Env)}
+	case c.Env == Dev && isHere(parsed.Hostname()):
+		return Complaints{fmt.Sprintf("%s points at this machine; dev is shared, so it must be an address that all of it reaches.", name)}
 	}
 	return nil
 }
@@ -202,14 +184,16 @@ func (c *Config) checkRunning() (bad Complaints) {
 	if c.Env.Guarded() && c.MetricsToken != "" && len(c.MetricsToken) < 16 {
 		bad = append(bad, fmt.Sprintf("METRICS_TOKEN must have 16 characters or more in %s.", c.Env))
 	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
-		bad = append(bad, "LOG_LEVEL must be debug, info, warn or error.")
+	if !slices.Contains([]string{"debug", "info", "notice", "warn", "error"}, c.LogLevel) {
+		bad = append(bad, "LOG_LEVEL must be debug, info, notice, warn or error.")
 	}
 	if c.WorkerConcurrency < 1 || c.WorkerConcurrency > 256 {
 		bad = append(bad, "WORKER_CONCURRENCY must be between 1 and 256.")
 	}
 	if c.ShutdownTimeout < time.Second || c.ShutdownTimeout > 10*time.Minute {
 		bad = append(bad, "SHUTDOWN_TIMEOUT must be between 1s and 10m.")
+	} else if c.DrainDelay <= 0 || c.DrainDelay > c.ShutdownTimeout {
+		bad = append(bad, "DRAIN_DELAY must be longer than nothing, and no longer than SHUTDOWN_TIMEOUT.")
 	}
 	bad = append(append(append(bad, c.checkBlob()...), c.checkLedger()...), c.checkLimits()...)
 	return append(bad, c.Times.check()...)

@@ -29,6 +29,18 @@ const (
 // refuses sandbox addresses, plain http and plain-text database connections.
 func (e Env) Guarded() bool { return e == Staging || e == Production }
 
+// LogLevel is how much the log tells unless LOG_LEVEL says otherwise: all of it where people build, what happened to each message
+// where they rehearse, and where it is earnest only what somebody has to know or an auditor may ask for.
+func (e Env) LogLevel() string {
+	switch e {
+	case Local, Dev:
+		return "debug"
+	case Staging:
+		return "info"
+	}
+	return "notice"
+}
+
 // Config is every setting of the web and worker processes.
 type Config struct {
 	Env        Env    `env:"APP_ENV"`
@@ -40,6 +52,7 @@ type Config struct {
 	DatabaseURL        Secret `env:"DATABASE_URL"`                       // as the app's role
 	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"`               // as the owner; default DatabaseURL
 	DatabaseMaxConns   int    `env:"DATABASE_MAX_CONNS" envDefault:"16"` // the most connections of one process
+	DatabaseTLS        string `env:"DATABASE_TLS" envDefault:"verified"` // what a connection elsewhere must be: verified, or only encrypted
 	RedisURL           Secret `env:"REDIS_URL"`
 	Keyset             Secret `env:"KEYSET"`           // for seal.OpenKeyring; encrypted if KeysetKMS is set
 	KeysetKMS          string `env:"KEYSET_KMS"`       // the key service that decrypts Keyset, as an address; empty: none
@@ -68,10 +81,12 @@ type Config struct {
 	SentryDSN    Secret  `env:"SENTRY_DSN"`                   // empty: nothing is sent to Sentry
 	SentryTraces float64 `env:"SENTRY_TRACES" envDefault:"0"` // the share of requests and tasks that are traced there, 0 to 1
 	MetricsToken Secret  `env:"METRICS_TOKEN"`                // empty: /metrics answers 404
-	LogLevel     string  `env:"LOG_LEVEL" envDefault:"info"`
+	ProbeURL     string  `env:"PROBE_URL"`                    // what the worker asks each minute, for uptime; default BaseURL + /readyz
+	LogLevel     string  `env:"LOG_LEVEL"`                    // empty: what the stage wants
 
 	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"16"` // tasks at once of one worker
-	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long draining may take
+	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long stopping may take
+	DrainDelay        time.Duration `env:"DRAIN_DELAY" envDefault:"1s"`        // how much of it web goes on serving, until the router has noticed
 	Times             Times         `envPrefix:"TIME_"`
 }
 
@@ -162,6 +177,7 @@ type Times struct {
 	SealEvery       time.Duration `env:"SEAL_EVERY" envDefault:"1s"`        // between two sealings of what is new on the audit trail
 	AnchorEvery     time.Duration `env:"ANCHOR_EVERY" envDefault:"1m"`      // between two checkpoints that are written outside the database
 	AlertEvery      time.Duration `env:"ALERT_EVERY" envDefault:"1m"`       // between two evaluations of the alert rules, of all workers together
+	FiguresEvery    time.Duration `env:"FIGURES_EVERY" envDefault:"15s"`    // between two writes of what a process counted
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

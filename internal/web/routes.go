@@ -22,6 +22,9 @@ const (
 	pathPreview      = "/settings/preview"
 	pathDeliveryRows = "/deliveries/rows"
 	pathReport       = "/csp-report"
+	pathVitals       = "/vitals"
+	pathFigures      = "/status/figures"
+	pathPage         = "/m/:token"
 )
 
 const (
@@ -107,6 +110,7 @@ func (s *Server) routesOfKeepers() []route {
 		{get, "/security", doorStaff, clinic.SecurityShow, s.securityShow},
 		{post, "/security/edit", doorStaff, clinic.SecurityEdit, s.securityEdit},
 		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
+		{get, pathFigures, doorStaff, clinic.StatusShow, s.figuresShow},
 		{get, "/alerts", doorStaff, clinic.AlertList, s.alertList},
 		{post, "/alerts/:id/acknowledge", doorStaff, clinic.AlertAcknowledge, s.alertAcknowledge},
 		{post, "/alerts/:id/silence", doorStaff, clinic.AlertSilence, s.alertSilence},
@@ -154,8 +158,8 @@ func (s *Server) routesOfMessages() []route {
 // routesOfPatients: behind the link in a notice.
 func (s *Server) routesOfPatients() []route {
 	return []route{
-		{get, "/m/:token", doorPatient, "", s.pageAsk},
-		{post, "/m/:token", doorPatient, clinic.PageProve, s.pageProve},
+		{get, pathPage, doorPatient, "", s.pageAsk},
+		{post, pathPage, doorPatient, clinic.PageProve, s.pageProve},
 		{get, "/m/:token/read", doorPatient, clinic.PageRead, s.pageRead},
 		{post, "/m/:token/acknowledge", doorPatient, clinic.PageAcknowledge, s.pageAcknowledge},
 		{get, "/m/:token/stop", doorPatient, "", s.pageStopAsk},
@@ -174,6 +178,7 @@ func (s *Server) routesOfMachines() []route {
 		{get, pathReady, doorOpen, "", s.readyShow},
 		{get, pathMetrics, doorOpen, "", s.metricsShow},
 		{post, pathReport, doorMachine, clinic.ReportKeep, s.cspReport},
+		{post, pathVitals, doorOpen, "", s.vitalsTake},
 		{get, "/styleguide", doorOpen, "", s.styleguideShow},
 		{get, pathStatic, doorOpen, "", s.staticShow},
 

@@ -57,6 +57,7 @@ const (
 	partTimeline   name = "message/_live"
 	partStatus     name = "status/_live"
 	partAlerts     name = "alert/_live"
+	partFigures    name = "status/_figures"
 	partPreview    name = "settings/_preview"
 	partError      name = "_error"
 	partDeliveries name = "delivery/_list"
@@ -87,5 +88,5 @@ func allScreens() []screen {
 
 func allParts() []name {
 	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
-		partStatus, partAlerts, partDeliveries, partPreview, partError}
+		partStatus, partFigures, partAlerts, partDeliveries, partPreview, partError}
 }

@@ -143,6 +143,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.Alerts.Every/alertTries, "alerts", w.evaluate) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "alert notices", w.notices) })
 	<-ctx.Done()
+	w.cfg.Log.Log(ctx, notice, "worker takes no new tasks")
 	loops.Wait()
 	server.Shutdown()
 	return nil
