@@ -100,31 +100,31 @@ UPDATE alert_notices SET sent_at = @sent_at, next_attempt_at = @next_at, code = 
 SELECT a.*, coalesce(p.name, '')::text AS person, coalesce(k.name, '')::text AS acknowledger, coalesce(q.name, '')::text AS silencer
 FROM alerts a LEFT JOIN staff p ON p.clinic_id = a.clinic_id AND p.id::text = a.subject
 LEFT JOIN staff k ON k.id = a.acknowledged_by AND k.clinic_id = @clinic_id LEFT JOIN staff q ON q.id = a.silenced_by AND q.clinic_id = @clinic_id
-WHERE a.clinic_id IN (@clinic_id, '00000000-0000-0000-0000-000000000000') AND a.state = 'firing' ORDER BY a.fired_at DESC, a.id;
+WHERE (a.clinic_id = @clinic_id OR a.clinic_id = '00000000-0000-0000-0000-000000000000') AND a.state = 'firing' ORDER BY a.fired_at DESC, a.id;
 
 -- name: AlertsPast :many
 SELECT a.*, coalesce(p.name, '')::text AS person, coalesce(k.name, '')::text AS acknowledger, coalesce(q.name, '')::text AS silencer
 FROM alerts a LEFT JOIN staff p ON p.clinic_id = a.clinic_id AND p.id::text = a.subject
 LEFT JOIN staff k ON k.id = a.acknowledged_by AND k.clinic_id = @clinic_id LEFT JOIN staff q ON q.id = a.silenced_by AND q.clinic_id = @clinic_id
-WHERE a.clinic_id IN (@clinic_id, '00000000-0000-0000-0000-000000000000') AND a.state = 'cleared'
+WHERE (a.clinic_id = @clinic_id OR a.clinic_id = '00000000-0000-0000-0000-000000000000') AND a.state = 'cleared'
   AND (a.cleared_at, a.id) < (@before::timestamptz, @before_id::uuid) ORDER BY a.cleared_at DESC, a.id DESC LIMIT @most;
 
 -- name: AlertsTold :many
 -- How far what is to be told of these alerts has come, by way.
 SELECT n.alert_id, n.way, count(*) FILTER (WHERE n.sent_at IS NOT NULL)::int AS sent, count(*) FILTER (WHERE n.sent_at IS NULL)::int AS unsent,
        coalesce(max(n.code) FILTER (WHERE n.sent_at IS NULL), '')::text AS code
-FROM alert_notices n WHERE n.clinic_id IN (@clinic_id, '00000000-0000-0000-0000-000000000000') AND n.alert_id = ANY(@ids::uuid[]) GROUP BY n.alert_id, n.way ORDER BY n.way;
+FROM alert_notices n WHERE (n.clinic_id = @clinic_id OR n.clinic_id = '00000000-0000-0000-0000-000000000000') AND n.alert_id = ANY(@ids::uuid[]) GROUP BY n.alert_id, n.way ORDER BY n.way;
 
 -- name: AlertsCount :one
 -- How many fire and wait for somebody: not acknowledged and not silenced.
 SELECT count(*) FILTER (WHERE acknowledged_at IS NULL AND (silenced_until IS NULL OR silenced_until <= @at::timestamptz))::int AS waiting, count(*)::int AS firing
-FROM alerts WHERE clinic_id IN (@clinic_id, '00000000-0000-0000-0000-000000000000') AND state = 'firing';
+FROM alerts WHERE (clinic_id = @clinic_id OR clinic_id = '00000000-0000-0000-0000-000000000000') AND state = 'firing';
 
 -- name: AlertsByRule :many
 SELECT rule, count(*)::int AS firing FROM alerts WHERE state = 'firing' GROUP BY rule;
 
 -- name: AlertLock :one
-SELECT * FROM alerts WHERE id = @id AND clinic_id IN (@clinic_id, '00000000-0000-0000-0000-000000000000') AND state <> 'pending' FOR UPDATE;
+SELECT * FROM alerts WHERE id = @id AND (clinic_id = @clinic_id OR clinic_id = '00000000-0000-0000-0000-000000000000') AND state <> 'pending' FOR UPDATE;
 
 -- name: AlertAcknowledge :exec
 UPDATE alerts SET acknowledged_by = @by::uuid, acknowledged_at = @at::timestamptz, note = @note, rev = rev + 1 WHERE id = @id AND clinic_id = @clinic_id;

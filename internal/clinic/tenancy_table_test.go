@@ -7,12 +7,9 @@ var queriesOfNoClinic = map[string]string{
 
 	"AlertSigns":       "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertStrangers":   "the rules are evaluated for all clinics; what fires is of one, or of the installation",
-	"AlertPeople":      "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertsLock":       "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertSilences":    "the rules are evaluated for all clinics; what fires is of one, or of the installation",
-	"AlertsSave":       "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertsForget":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
-	"AlertNoticesAdd":  "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertNoticesTake": "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertNoticeSent":  "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertsByRule":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
@@ -75,7 +72,7 @@ var queriesWithoutTeam = map[string]string{
 		GlassUnindexed GlassIndex`,
 	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `
 		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
-	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount QueueOldest DraftState AlertSigns AlertPeople`,
+	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount QueueOldest DraftState AlertSigns`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided

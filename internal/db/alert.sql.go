@@ -36,7 +36,7 @@ func (q *Queries) AlertAcknowledge(ctx context.Context, arg AlertAcknowledgePara
 }
 
 const alertLock = `-- name: AlertLock :one
-SELECT id, clinic_id, rule, subject, state, run, value, worst, since, fired_at, notified_at, cleared_at, acknowledged_by, acknowledged_at, note, silenced_by, silenced_until, rev FROM alerts WHERE id = $1 AND clinic_id IN ($2, '00000000-0000-0000-0000-000000000000') AND state <> 'pending' FOR UPDATE
+SELECT id, clinic_id, rule, subject, state, run, value, worst, since, fired_at, notified_at, cleared_at, acknowledged_by, acknowledged_at, note, silenced_by, silenced_until, rev FROM alerts WHERE id = $1 AND (clinic_id = $2 OR clinic_id = '00000000-0000-0000-0000-000000000000') AND state <> 'pending' FOR UPDATE
 `
 
 type AlertLockParams struct {
@@ -463,7 +463,7 @@ func (q *Queries) AlertsByRule(ctx context.Context) ([]AlertsByRuleRow, error) {
 
 const alertsCount = `-- name: AlertsCount :one
 SELECT count(*) FILTER (WHERE acknowledged_at IS NULL AND (silenced_until IS NULL OR silenced_until <= $1::timestamptz))::int AS waiting, count(*)::int AS firing
-FROM alerts WHERE clinic_id IN ($2, '00000000-0000-0000-0000-000000000000') AND state = 'firing'
+FROM alerts WHERE (clinic_id = $2 OR clinic_id = '00000000-0000-0000-0000-000000000000') AND state = 'firing'
 `
 
 type AlertsCountParams struct {
@@ -488,7 +488,7 @@ const alertsFiring = `-- name: AlertsFiring :many
 SELECT a.id, a.clinic_id, a.rule, a.subject, a.state, a.run, a.value, a.worst, a.since, a.fired_at, a.notified_at, a.cleared_at, a.acknowledged_by, a.acknowledged_at, a.note, a.silenced_by, a.silenced_until, a.rev, coalesce(p.name, '')::text AS person, coalesce(k.name, '')::text AS acknowledger, coalesce(q.name, '')::text AS silencer
 FROM alerts a LEFT JOIN staff p ON p.clinic_id = a.clinic_id AND p.id::text = a.subject
 LEFT JOIN staff k ON k.id = a.acknowledged_by AND k.clinic_id = $1 LEFT JOIN staff q ON q.id = a.silenced_by AND q.clinic_id = $1
-WHERE a.clinic_id IN ($1, '00000000-0000-0000-0000-000000000000') AND a.state = 'firing' ORDER BY a.fired_at DESC, a.id
+WHERE (a.clinic_id = $1 OR a.clinic_id = '00000000-0000-0000-0000-000000000000') AND a.state = 'firing' ORDER BY a.fired_at DESC, a.id
 `
 
 type AlertsFiringRow struct {
@@ -615,7 +615,7 @@ const alertsPast = `-- name: AlertsPast :many
 SELECT a.id, a.clinic_id, a.rule, a.subject, a.state, a.run, a.value, a.worst, a.since, a.fired_at, a.notified_at, a.cleared_at, a.acknowledged_by, a.acknowledged_at, a.note, a.silenced_by, a.silenced_until, a.rev, coalesce(p.name, '')::text AS person, coalesce(k.name, '')::text AS acknowledger, coalesce(q.name, '')::text AS silencer
 FROM alerts a LEFT JOIN staff p ON p.clinic_id = a.clinic_id AND p.id::text = a.subject
 LEFT JOIN staff k ON k.id = a.acknowledged_by AND k.clinic_id = $1 LEFT JOIN staff q ON q.id = a.silenced_by AND q.clinic_id = $1
-WHERE a.clinic_id IN ($1, '00000000-0000-0000-0000-000000000000') AND a.state = 'cleared'
+WHERE (a.clinic_id = $1 OR a.clinic_id = '00000000-0000-0000-0000-000000000000') AND a.state = 'cleared'
   AND (a.cleared_at, a.id) < ($2::timestamptz, $3::uuid) ORDER BY a.cleared_at DESC, a.id DESC LIMIT $4
 `
 
@@ -749,7 +749,7 @@ func (q *Queries) AlertsSave(ctx context.Context, arg AlertsSaveParams) error {
 const alertsTold = `-- name: AlertsTold :many
 SELECT n.alert_id, n.way, count(*) FILTER (WHERE n.sent_at IS NOT NULL)::int AS sent, count(*) FILTER (WHERE n.sent_at IS NULL)::int AS unsent,
        coalesce(max(n.code) FILTER (WHERE n.sent_at IS NULL), '')::text AS code
-FROM alert_notices n WHERE n.clinic_id IN ($1, '00000000-0000-0000-0000-000000000000') AND n.alert_id = ANY($2::uuid[]) GROUP BY n.alert_id, n.way ORDER BY n.way
+FROM alert_notices n WHERE (n.clinic_id = $1 OR n.clinic_id = '00000000-0000-0000-0000-000000000000') AND n.alert_id = ANY($2::uuid[]) GROUP BY n.alert_id, n.way ORDER BY n.way
 `
 
 type AlertsToldParams struct {
