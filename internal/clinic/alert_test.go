@@ -96,6 +96,7 @@ func TestAlertAcknowledgeAndSilence(t *testing.T) {
 		t.Errorf("acknowledged: %+v, told %q", one, notices(t, w))
 	}
 	wantKind(t, w.Clinic.AlertSilence(ctx, w.Ops, one.ID, one.Rev, time.Minute), clinic.Invalid, "a silence of a minute")
+	wantCode(t, w.Clinic.AlertSilence(ctx, w.Ops, one.ID, one.Rev-1, time.Hour), "moved_on", "by who saw an older one")
 	must(t, w.Clinic.AlertSilence(ctx, w.Ops, one.ID, one.Rev, 8*time.Hour))
 	if waiting, firing, _ := w.Clinic.AlertsSee(ctx, w.Ops); waiting != 0 || firing != 1 || alerts(t, w).Firing[0].State() != "silenced" {
 		t.Errorf("%d of %d wait", waiting, firing)

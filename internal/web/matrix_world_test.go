@@ -238,7 +238,7 @@ func (m *matrix) alertOf(rel relation) string {
 		clinicID = m.next.ClinicID
 	}
 	id := uuid.Must(uuid.NewV7())
-	m.must(m.site.world.Exec(m.t, `INSERT INTO alerts (id, clinic_id, rule, subject, state, value, worst, since, fired_at) VALUES ($1, $2, 'needs_person', $1::text, 'firing', 1, 1, now(), now())`, id, clinicID))
+	m.must(m.site.world.Exec(m.t, `INSERT INTO alerts (id, clinic_id, rule, subject, state, value, worst, since, fired_at) VALUES ($1, $2, 'needs_person', $3, 'firing', 1, 1, now(), now())`, id, clinicID, id.String()))
 	return id.String()
 }
 
