@@ -72,7 +72,7 @@ var (
 	testDoors     = []string{".", "app", "clinictest", "sandbox"}
 	moreTestDoors = map[string][]string{
 		".":      {"clinic", "config", "seal"},                                  // the road, from the front door
-		"app":    {"check"},                                                     // the demo clinic passes the checks
+		"app":    {"check", "slo"},                                              // the demo clinic passes the checks; a figure is judged
 		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
 		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
 		"deploy": {"config"},                                                    // the files of platforms are held to the settings
@@ -238,6 +238,7 @@ var (
 		"InstanceDoubt":    "the same, for none",
 		"LedgerProve":      "reads an event's hashes for whoever holds the database's address, and shows nobody's text",
 		"LedgerVerify":     "reads the whole ledger for whoever holds the address of the database or of a copy, and writes nothing, which a copy must not need",
+		"LedgerMonths":     "names the trail's tables, for the database's owner; tells nothing of what is in them",
 		"LedgerSeal":       "seals what is on the trail: what it would write of itself, it would have to seal again",
 		"FiguresKeep":      "numbers of the installation, about nobody",
 		"FiguresShow":      "the same, read; the page's door is StatusShow's, and programs have a token",
@@ -254,6 +255,7 @@ var (
 		"DeliveryCount":    "numbers for the alarm, about nobody",
 		"DraftProgress":    "says how far the model is, and keeps the claim",
 		"GlassSee":         "whom the actor may read at the moment, for the banner of every page",
+		"AccessSee":        "how many access reviews wait, for the navigation of every page",
 		"AlertsSee":        "a number of what AlertList would show, for the navigation of every page",
 		"AlertsNow":        "numbers for /metrics, about nobody",
 		"AlertNoticesTake": "lends notices to a sender: codes and numbers, no record",

@@ -25,7 +25,7 @@ SELECT quarter, figure, seen, good, total, buckets FROM figure_quarters WHERE qu
 SELECT figure, sum(seen)::bigint AS seen, sum(good)::bigint AS good FROM figure_quarters WHERE quarter >= @since GROUP BY figure;
 
 -- name: FigureLast :one
-SELECT quarter, seen, total FROM figure_quarters WHERE figure = @figure AND quarter >= @since ORDER BY quarter DESC LIMIT 1;
+SELECT minute, seen, total FROM figure_minutes WHERE figure = @figure AND minute >= @since ORDER BY minute DESC LIMIT 1;
 
 -- name: FigureMinutesForget :exec
 DELETE FROM figure_minutes WHERE minute < @before;

@@ -105,13 +105,9 @@ var alertCauses = map[string]func(t *testing.T, w *clinictest.World) (subject st
 		w.Clock.Add(3 * time.Minute)
 		return ""
 	},
-	"mass_exports": func(t *testing.T, w *clinictest.World) string { // rows as audit.export leaves them, a begin and an end of each
+	"mass_exports": func(t *testing.T, w *clinictest.World) string {
 		for range 3 {
-			export := uuid.New()
-			for range 2 {
-				must(t, w.Exec(t, `INSERT INTO audit_events (id, at, clinic_id, actor_kind, actor_id, role, deed, subject_kind, subject_id, outcome, ip, agent, request_id, rec)
-					VALUES ($1, $2, $3, 'person', $4, 'auditor', 'audit.export', 'export', $5, 'done', '', '', '', '')`, uuid.New(), w.Clock.Now(), w.ClinicID, w.Auditor.ID, export))
-			}
+			must(t, w.Clinic.AuditExport(ctx, w.Auditor, clinic.AuditFilter{}, "csv", &counted{}))
 		}
 		return w.Auditor.ID.String()
 	},

@@ -30,10 +30,9 @@ func (c *Clinic) SecurityShow(ctx context.Context, a Actor) (g Guards, err error
 		return g, err
 	}
 	err = c.do(ctx, a, SecurityShow, Subject{Kind: "clinic", ID: a.ClinicID}, func(t *tx) error {
-		if g, err = c.guards(ctx, t.Queries, t.clinicID(), encrypted); err != nil {
-			return err
+		if g, err = c.guards(ctx, t.Queries, t.clinicID(), encrypted); err == nil {
+			g.SignFresh, err = t.signFresh(ctx)
 		}
-		g.SignFresh, err = t.signFresh(ctx)
 		return err
 	})
 	return g, err

@@ -13,7 +13,7 @@ import (
 )
 
 const figureLast = `-- name: FigureLast :one
-SELECT quarter, seen, total FROM figure_quarters WHERE figure = $1 AND quarter >= $2 ORDER BY quarter DESC LIMIT 1
+SELECT minute, seen, total FROM figure_minutes WHERE figure = $1 AND minute >= $2 ORDER BY minute DESC LIMIT 1
 `
 
 type FigureLastParams struct {
@@ -22,15 +22,15 @@ type FigureLastParams struct {
 }
 
 type FigureLastRow struct {
-	Quarter time.Time
-	Seen    int64
-	Total   float64
+	Minute time.Time
+	Seen   int64
+	Total  float64
 }
 
 func (q *Queries) FigureLast(ctx context.Context, arg FigureLastParams) (FigureLastRow, error) {
 	row := q.db.QueryRow(ctx, figureLast, arg.Figure, arg.Since)
 	var i FigureLastRow
-	err := row.Scan(&i.Quarter, &i.Seen, &i.Total)
+	err := row.Scan(&i.Minute, &i.Seen, &i.Total)
 	return i, err
 }
 

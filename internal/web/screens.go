@@ -40,6 +40,13 @@ const (
 	pageReports     name = "report/list"
 	pageSecurity    name = "security/show"
 	pageAlerts      name = "alert/list"
+	pageAudit       name = "audit/search"
+	pageAuditEvent  name = "audit/show"
+	pageChecks      name = "audit/verify"
+	pageSeen        name = "audit/patient"
+	pageDisclosures name = "audit/disclosures"
+	pageAccessList  name = "access/list"
+	pageAccess      name = "access/show"
 	pageStyleguide  name = "styleguide/show"
 	pageError       name = "error"
 )
@@ -61,6 +68,10 @@ const (
 	partPreview    name = "settings/_preview"
 	partError      name = "_error"
 	partDeliveries name = "delivery/_list"
+	partChecksLive name = "audit/_checks"
+	partReportHead name = "audit/_report-head"
+	partReportRows name = "audit/_report-rows"
+	partReportFoot name = "audit/_report-foot"
 )
 
 // layoutOf is the layout a page stands in.
@@ -80,7 +91,8 @@ func allScreens() []screen {
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
 		pageAsk, pageRead, pageStop, pageStopped,
-		pageEnded, pageNetworks, pageReports, pageSecurity, pageAlerts, pageStyleguide, pageError} {
+		pageEnded, pageNetworks, pageReports, pageSecurity, pageAlerts, pageAudit, pageAuditEvent, pageChecks, pageSeen, pageDisclosures, pageAccessList, pageAccess,
+		pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
 	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up
@@ -88,5 +100,5 @@ func allScreens() []screen {
 
 func allParts() []name {
 	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
-		partStatus, partFigures, partAlerts, partDeliveries, partPreview, partError}
+		partStatus, partFigures, partAlerts, partDeliveries, partPreview, partError, partChecksLive, partReportHead, partReportRows, partReportFoot}
 }

@@ -45,6 +45,8 @@ type Config struct {
 
 	// Anchor writes a checkpoint outside the database; the same one again is no error. It may be nil.
 	Anchor func(ctx context.Context, c clinic.Checkpoint) error
+	// Anchors reads all of them, for a verification. It may be nil.
+	Anchors func(ctx context.Context) ([]clinic.Anchor, error)
 
 	Metrics *metrics.Metrics // may be nil
 	Log     *slog.Logger     // discards unless set
@@ -142,6 +144,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.SealEvery, "ledger", (&anchoring{Worker: w}).seal) })
 	loops.Go(func() { w.every(ctx, w.cfg.Alerts.Every/alertTries, "alerts", w.evaluate) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "alert notices", w.notices) })
+	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "verify", w.verify) })
+	loops.Go(func() { w.every(ctx, accessEvery, "access", w.access) })
 	<-ctx.Done()
 	w.cfg.Log.Log(ctx, notice, "worker takes no new tasks")
 	loops.Wait()
