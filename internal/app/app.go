@@ -61,7 +61,7 @@ type App struct {
 // Open reads the keys and joins the rooms. It fails on settings that cannot work, and asks nobody outside.
 func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 	a := &App{cfg: cfg, metrics: metrics.New()}
-	a.log, a.flush = logging.Setup(os.Stdout, cfg.LogLevel, string(cfg.Env), cfg.SentryDSN.Reveal(), Version())
+	a.log, a.flush = logging.Setup(os.Stdout, cfg.LogLevel, string(cfg.Env), cfg.SentryDSN.Reveal(), Version(), cfg.SentryTraces)
 	var err error
 	if a.connect, err = redisClients(cfg.RedisURL.Reveal()); err != nil {
 		return nil, err
@@ -70,19 +70,15 @@ func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 	a.redis = a.connect()
 	a.hub = NewHub(a.redis, a.log)
 	a.queue = worker.NewQueue(a.redis)
+	if a.bucket, err = openBucket(ctx, cfg); err != nil {
+		return nil, err
+	}
 	if a.clinic, err = a.openClinic(ctx); err != nil {
 		return nil, err
 	}
-	if a.bucket, err = openBucket(ctx, cfg); err != nil {
-		a.clinic.Close()
-		return nil, err
-	}
-	if err := a.metrics.Registry().Register(figures.NewSeries(a.clinic)); err != nil {
-		a.clinic.Close()
-		return nil, err
-	}
 	a.fence = fence.New(fence.Config{Clinic: a.clinic, Bucket: a.bucket, Every: cfg.Times.FenceEvery, Log: a.log, Report: logging.Capture})
-	if err := a.openProviders(); err != nil {
+	series := a.metrics.Registry()
+	if err := errors.Join(series.Register(worker.NewAlertSeries(a.clinic)), series.Register(figures.NewSeries(a.clinic)), a.openProviders()); err != nil {
 		a.clinic.Close()
 		return nil, err
 	}

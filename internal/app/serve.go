@@ -75,7 +75,7 @@ func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error
 		Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
 		DrainDelay: a.cfg.DrainDelay, DrainTime: max(a.cfg.ShutdownTimeout-a.cfg.DrainDelay, time.Millisecond),
 		Fence: a.fence.Word, Score: a.score, Vital: a.recorder.Vital, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
-		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
+		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover, Trace: trace,
 	}
 	var err error
 	if a.cfg.WAF != "off" {
@@ -106,11 +106,15 @@ func (i inbound) Reply(r *http.Request, raw []byte) (web.Reply, error) {
 // Worker works until ctx ends, then lets tasks under way finish. With WORKER_PORT set it answers /healthz, /readyz and
 // /metrics there; its readiness, unlike the web's, includes Redis.
 func (a *App) Worker(ctx context.Context) error {
+	alerts, err := a.alerts()
+	if err != nil {
+		return err
+	}
 	w, err := worker.New(worker.Config{
 		Clinic: a.clinic, Redis: a.redis, Model: a.openai, Senders: map[string]clinic.Sender{"email": a.sendgrid, "sms": a.twilio},
 		ProviderTime: a.cfg.Times.ProviderTimeout, Shutdown: a.cfg.ShutdownTimeout, RelayEvery: a.cfg.Times.RelayEvery, SweepEvery: a.cfg.Times.ReconcileEvery,
 		SealEvery: a.cfg.Times.SealEvery, AnchorEvery: a.cfg.Times.AnchorEvery, Anchor: a.anchor(), Anchors: a.anchors(), Concurrency: a.cfg.WorkerConcurrency, Metrics: a.metrics, Log: a.log, Report: logging.Capture, Recover: logging.Recover,
-		Tag: logging.WithTags,
+		Tag: logging.WithTags, Alerts: alerts, CheckIn: logging.CheckIn, Trace: trace,
 	})
 	if err != nil {
 		return err

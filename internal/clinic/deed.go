@@ -118,6 +118,11 @@ const (
 	BreakerOpen  Deed = "breaker.open"
 	BreakerClose Deed = "breaker.close"
 
+	AlertList        Deed = "alert.list"
+	AlertAcknowledge Deed = "alert.acknowledge"
+	AlertSilence     Deed = "alert.silence"
+	AlertEvaluate    Deed = "alert.evaluate"
+
 	InstanceHold    Deed = "instance.hold"
 	InstanceShow    Deed = "instance.show"
 	DeliveryRestore Deed = "delivery.restore"
@@ -246,6 +251,7 @@ var policy = map[Deed]rule{
 	DeliveryList: writers, DeliveryPreview: {Doctor: Team}, DeliveryRetry: {Doctor: Team},
 
 	SecurityShow: admins, SecurityEdit: admins, StatusShow: watchers, BreakerOpen: admins, BreakerClose: admins,
+	AlertList: watchers, AlertAcknowledge: watchers, AlertSilence: watchers, AlertEvaluate: worker,
 	InstanceHold: machines,
 	InstanceShow: operator, DeliveryRestore: operator, DeliveryAsk: operator, InstanceRelease: operator,
 
@@ -286,6 +292,7 @@ var views = map[Deed]bool{
 	DeliveryList: true, DeliveryPreview: true,
 	SessionList: true, SessionListAll: true,
 	NetworkList: true, ReportList: true, SecurityShow: true,
+	AlertList: true,
 	StaffList: true, TeamList: true, TeamShow: true, GlassList: true,
 	AuditShow: true, AuditChecks: true, AuditOfPatient: true, AccessList: true, AccessShow: true,
 }

@@ -245,6 +245,17 @@ func officeActs(w *clinictest.World) []act {
 			_, err := c.StaffPut(ctx, a, clinic.StaffForm{ClinicID: a.ClinicID, Role: clinic.Admin, Name: "Me", Issuer: "i", Subject: "s"})
 			return err
 		}},
+		{"AlertList", clinic.AlertList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.AlertList(ctx, a, ""); return err }},
+		{"AlertAcknowledge", clinic.AlertAcknowledge, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.AlertAcknowledge(ctx, a, x.message, 1, "")
+		}},
+		{"AlertSilence", clinic.AlertSilence, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.AlertSilence(ctx, a, x.message, 1, time.Hour)
+		}},
+		{"AlertEvaluate", clinic.AlertEvaluate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.AlertEvaluate(ctx, a, clinic.AlertRound{Every: time.Minute})
+			return err
+		}},
 		{"NetworkList", clinic.NetworkList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.NetworkList(ctx, a); return err }},
 		{"NetworkBlock", clinic.NetworkBlock, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			return c.NetworkBlock(ctx, a, clinic.NetworkForm{})

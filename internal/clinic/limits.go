@@ -58,6 +58,7 @@ const (
 	glassTriesMost = 10        // look-ups that found nobody, by one person in an hour
 	glassPage      = 50
 	teamsPerPage   = 50
+	alertsPerPage  = 30
 
 	auditPage       = 50
 	exportBatch     = 1000            // events at a time, and in memory

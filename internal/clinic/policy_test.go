@@ -22,6 +22,7 @@ var otherDoors = []string{
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
 	"GlassSee", "AccessSee", // glass_test.go, access_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", "LedgerMonths", // ledger_seal_test.go, ledger_attack_test.go
+	"AlertsSee", "AlertsNow", "AlertNoticesTake", "AlertNoticeSent", // alert_test.go
 	"DeliveryCount",                                                                                             // delivery_count_test.go
 	"FiguresKeep", "FiguresShow", "FiguresOver", "FiguresForget", "UpBeat", "UpAsk", "VitalsKeep", "VitalsShow", // figure_test.go
 	"GuardsSee",                    // internal/app/figures_test.go
@@ -127,6 +128,10 @@ glass.review      admin
 security.show     admin
 security.edit     admin
 status.show       admin ops
+alert.list        admin ops
+alert.acknowledge admin ops
+alert.silence     admin ops
+alert.evaluate    worker
 breaker.open      admin
 breaker.close     admin
 queue.view        admin ops

@@ -5,6 +5,15 @@ var queriesOfNoClinic = map[string]string{
 	"AuditSeen":      "by the session of the actor, which is of one clinic",
 	"SessionReplace": "by the hash of a cookie, before anybody is known",
 
+	"AlertSigns":       "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertStrangers":   "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertsLock":       "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertSilences":    "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertsForget":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertNoticesTake": "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertNoticeSent":  "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+	"AlertsByRule":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
+
 	"LedgerPending":     "the sealer works for all clinics: one tree over the installation's whole trail",
 	"LedgerSealed":      "the sealer works for all clinics",
 	"LedgerPlaces":      "a verification reads all of the trail",
@@ -67,7 +76,7 @@ var queriesWithoutTeam = map[string]string{
 		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock AuditNamesByAdmin`,
 	"an auditor, by exact record number: gives an id, and no name":                                                          `AuditPatientByAdmin`,
 	"behind the door: by the id of a patient that AuditPatientKnown gave, which joins the care team for whom it asks it of": `AuditChannels`,
-	"an administrator and operations: numbers about nobody":                                                                 `QueueState DeliveryCount QueueOldest DraftState`,
+	"an administrator and operations: numbers about nobody":                                                                 `QueueState DeliveryCount QueueOldest DraftState AlertSigns`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided

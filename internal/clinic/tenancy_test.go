@@ -19,6 +19,7 @@ var (
 		"breakers":           "a provider's account belongs to the installation",
 		"backups":            "of the whole installation",
 		"instance":           "the installation itself",
+		"alert_round":        "when the rules were last evaluated, for all clinics",
 		"figure_minutes":     "what the installation's processes counted, about nobody",
 		"figure_quarters":    "the same by quarters of an hour",
 		"up_minutes":         "when the installation was up",

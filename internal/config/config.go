@@ -78,10 +78,14 @@ type Config struct {
 
 	Limits Limits `envPrefix:"LIMIT_"`
 
-	SentryDSN    Secret `env:"SENTRY_DSN"`    // empty: nothing is sent to Sentry
-	MetricsToken Secret `env:"METRICS_TOKEN"` // empty: /metrics answers 404
-	ProbeURL     string `env:"PROBE_URL"`     // what the worker asks each minute, for uptime; default BaseURL + /readyz
-	LogLevel     string `env:"LOG_LEVEL"`     // empty: what the stage wants
+	Alert        Alert  `envPrefix:"ALERT_"`
+	HeartbeatURL Secret `env:"HEARTBEAT_URL"` // called after each evaluation of the alert rules; empty: nobody
+
+	SentryDSN    Secret  `env:"SENTRY_DSN"`                   // empty: nothing is sent to Sentry
+	SentryTraces float64 `env:"SENTRY_TRACES" envDefault:"0"` // the share of requests and tasks that are traced there, 0 to 1
+	MetricsToken Secret  `env:"METRICS_TOKEN"`                // empty: /metrics answers 404
+	ProbeURL     string  `env:"PROBE_URL"`                    // what the worker asks each minute, for uptime; default BaseURL + /readyz
+	LogLevel     string  `env:"LOG_LEVEL"`                    // empty: what the stage wants
 
 	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"16"` // tasks at once of one worker
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long stopping may take
@@ -146,6 +150,15 @@ type OpenAI struct {
 	Model   string `env:"MODEL" envDefault:"gpt-4.1-mini-2025-04-14"`
 }
 
+// Alert is how operators are told of alerts, beside Sentry.
+type Alert struct {
+	Email         string        `env:"EMAIL"`                  // to whom; empty: nobody
+	WebhookURL    Secret        `env:"WEBHOOK_URL"`            // empty: none
+	WebhookSecret Secret        `env:"WEBHOOK_SECRET"`         // whsec_ and base64, as Standard Webhooks has it
+	Repeat        time.Duration `env:"REPEAT" envDefault:"4h"` // until they are told again of what nobody has acknowledged
+	Off           []string      `env:"OFF" envSeparator:","`   // rules that are left out
+}
+
 // Limits are how often one address or person may ask.
 type Limits struct {
 	Address    int `env:"ADDRESS" envDefault:"100"`   // a signed-out caller, a minute
@@ -172,6 +185,7 @@ type Times struct {
 	FenceEvery      time.Duration `env:"FENCE_EVERY" envDefault:"10s"`      // between two beats of the installation: how much a restored database may lose unnoticed
 	SealEvery       time.Duration `env:"SEAL_EVERY" envDefault:"1s"`        // between two sealings of what is new on the audit trail
 	AnchorEvery     time.Duration `env:"ANCHOR_EVERY" envDefault:"1m"`      // between two checkpoints that are written outside the database
+	AlertEvery      time.Duration `env:"ALERT_EVERY" envDefault:"1m"`       // between two evaluations of the alert rules, of all workers together
 	FiguresEvery    time.Duration `env:"FIGURES_EVERY" envDefault:"15s"`    // between two writes of what a process counted
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
@@ -184,6 +198,7 @@ func Load(getenv func(string) string) (*Config, error) {
 	complaints = append(complaints, c.checkWeb()...)
 	complaints = append(complaints, c.checkProviders()...)
 	complaints = append(complaints, c.checkRunning()...)
+	complaints = append(complaints, c.checkAlerts()...)
 	return c.orComplain(complaints)
 }
 

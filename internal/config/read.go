@@ -117,6 +117,8 @@ func wanted(kind reflect.Type) string {
 		return "a length of time such as 25s or 300ms"
 	case reflect.TypeFor[[]netip.Prefix]():
 		return "a list of networks with commas, such as 10.0.0.0/8,192.0.2.7"
+	case reflect.TypeFor[float64]():
+		return "a number"
 	case reflect.TypeFor[int]():
 		return "a whole number"
 	default:

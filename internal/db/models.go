@@ -34,6 +34,46 @@ type Acknowledgement struct {
 	At         time.Time
 }
 
+type Alert struct {
+	ID             uuid.UUID
+	ClinicID       uuid.UUID
+	Rule           string
+	Subject        string
+	State          string
+	Run            int32
+	Value          float64
+	Worst          float64
+	Since          time.Time
+	FiredAt        *time.Time
+	NotifiedAt     *time.Time
+	ClearedAt      *time.Time
+	AcknowledgedBy *uuid.UUID
+	AcknowledgedAt *time.Time
+	Note           string
+	SilencedBy     *uuid.UUID
+	SilencedUntil  *time.Time
+	Rev            int32
+}
+
+type AlertNotice struct {
+	ID            uuid.UUID
+	ClinicID      uuid.UUID
+	AlertID       uuid.UUID
+	Kind          string
+	Way           string
+	Value         float64
+	MadeAt        time.Time
+	Attempts      int32
+	NextAttemptAt *time.Time
+	SentAt        *time.Time
+	Code          string
+}
+
+type AlertRound struct {
+	One bool
+	At  time.Time
+}
+
 type AuditEvent struct {
 	ID          uuid.UUID
 	At          time.Time

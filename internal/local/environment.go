@@ -9,7 +9,7 @@ import (
 )
 
 // emptyMeansOff are the variables for which a person may set the empty value and mean it. Elsewhere empty counts as not set.
-var emptyMeansOff = []string{"SENTRY_DSN", "METRICS_TOKEN"}
+var emptyMeansOff = []string{"SENTRY_DSN", "METRICS_TOKEN", "ALERT_EMAIL"}
 
 // Environment is what children are started with: what the person set, and under it what we fill in. A filled value never replaces
 // one of the person's, nor does it stand beside the person's NAME_FILE.

@@ -34,10 +34,10 @@ func RequestID(ctx context.Context) string {
 // Setup makes the process's logger, which writes JSON lines to w, and makes it
 // slog's default. The level is debug, info, notice, warn or error; anything else is
 // info. With a DSN, Capture and Recover report to Sentry under this env and
-// release; a DSN that cannot be used is an error line and no reports. Call flush
+// release, as does Trace with this share of all traces; a DSN that cannot be used is an error line and no reports. Call flush
 // once before the process ends: it waits up to 2 seconds for what is being
 // sent.
-func Setup(w io.Writer, level, env string, sentryDSN, release string) (logger *slog.Logger, flush func()) {
+func Setup(w io.Writer, level, env string, sentryDSN, release string, traces float64) (logger *slog.Logger, flush func()) {
 	logger = slog.New(withRequestID{slog.NewJSONHandler(w, &slog.HandlerOptions{
 		Level:       levelOf(level),
 		AddSource:   env == "local" || env == "dev",
@@ -50,7 +50,7 @@ func Setup(w io.Writer, level, env string, sentryDSN, release string) (logger *s
 	if sentryDSN == "" {
 		return logger, func() {}
 	}
-	flush, err := startSentry(sentryDSN, env, release)
+	flush, err := startSentry(sentryDSN, env, release, traces)
 	if err != nil {
 		logger.Error("sentry is off: its DSN cannot be used")
 		return logger, func() {}

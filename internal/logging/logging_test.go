@@ -37,7 +37,7 @@ func lines(t *testing.T, log *bytes.Buffer) []map[string]any {
 
 func TestLogLines(t *testing.T) {
 	var out bytes.Buffer
-	logger, flush := Setup(&out, "warn", "production", "", "v1.2.3")
+	logger, flush := Setup(&out, "warn", "production", "", "v1.2.3", 0)
 	defer flush()
 	ctx := WithRequestID(t.Context(), "req-7")
 	logger.InfoContext(ctx, "not shown at this level")
@@ -69,7 +69,7 @@ func TestLogLines(t *testing.T) {
 func TestNobodyWritesALineOfTheirOwn(t *testing.T) {
 	for _, bad := range []string{"a\nb", "a\r\n{\"level\":\"ERROR\",\"msg\":\"forged\"}", `","level":"ERROR","x":"`, "a\u2028b", "a\x00\x1b[2Jb", "a\xffb"} {
 		var out bytes.Buffer
-		logger, flush := Setup(&out, "info", "production", "", "")
+		logger, flush := Setup(&out, "info", "production", "", "", 0)
 		logger.Info("asked", "agent", bad, "code", bad)
 		flush()
 		if got := lines(t, &out); len(got) != 1 || len(got[0]) != 6 || got[0]["level"] != "INFO" || got[0]["msg"] != "asked" {

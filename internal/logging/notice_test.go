@@ -8,7 +8,7 @@ import (
 // What nobody has to read is left out in production; what an auditor may ask for, such as a checkpoint, is in every log.
 func TestNoticeIsBetweenInfoAndWarn(t *testing.T) {
 	var out bytes.Buffer
-	logger, flush := Setup(&out, "notice", "production", "", "")
+	logger, flush := Setup(&out, "notice", "production", "", "", 0)
 	defer flush()
 	logger.Info("one of millions")
 	logger.Log(t.Context(), Notice, "ledger checkpoint", "size", 7)

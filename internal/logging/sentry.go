@@ -16,12 +16,14 @@ const flushTimeout = 2 * time.Second
 
 // startSentry makes the client of sentry-go's own current hub, so that Capture
 // and Recover need nothing but a context.
-func startSentry(dsn, env, release string) (flush func(), err error) {
+func startSentry(dsn, env, release string, traces float64) (flush func(), err error) {
 	client, err := sentry.NewClient(sentry.ClientOptions{
 		Dsn:                   dsn,
 		Environment:           env,
 		Release:               release,
 		AttachStacktrace:      true,
+		EnableTracing:         traces > 0,
+		TracesSampleRate:      traces,
 		BeforeSend:            scrubEvent,
 		BeforeSendTransaction: scrubEvent,
 		BeforeSendLog:         func(*sentry.Log) *sentry.Log { return nil },
@@ -77,7 +79,7 @@ func (p *panicked) Error() string     { return "panic: " + p.kind }
 func (p *panicked) SafeError() string { return p.Error() }
 
 // tagsToldOut are the tags that hold ids, codes or route patterns.
-var tagsToldOut = []string{"request_id", "route", "deed", "code", "task", "status"}
+var tagsToldOut = []string{"request_id", "route", "deed", "code", "task", "status", "queries"}
 
 // scrubEvent makes a new event of what may leave the house. It is a list of
 // what stays, so that what a later sentry-go adds does not leave by itself.

@@ -109,10 +109,12 @@ func (e *envelopes) mustHave(t *testing.T, words ...string) {
 // the end, because sentry-go keeps it in a global.
 func startReports(t *testing.T, e *envelopes, log io.Writer) func() {
 	t.Helper()
-	_, flush := Setup(log, "info", "staging", e.dsn(), "v9.9.9")
-	t.Cleanup(func() { sentry.CurrentHub().BindClient(nil) })
+	_, flush := Setup(log, "info", "staging", e.dsn(), "v9.9.9", 1)
+	t.Cleanup(resetReports)
 	return flush
 }
+
+func resetReports() { sentry.CurrentHub().BindClient(nil) }
 
 type plantedError struct{ name string }
 
@@ -205,7 +207,7 @@ func TestRecoverTellsTheKindAndTheStack(t *testing.T) {
 func TestNoReportsWithoutAGoodDSN(t *testing.T) {
 	for name, dsn := range map[string]string{"none": "", "broken": "https://no-project.example"} {
 		var log bytes.Buffer
-		logger, flush := Setup(&log, "info", "local", dsn, "")
+		logger, flush := Setup(&log, "info", "local", dsn, "", 0)
 		Capture(t.Context(), errors.New(marked))
 		flush()
 		if said := strings.Contains(log.String(), "sentry is off"); said != (dsn != "") || strings.Contains(log.String(), "no-project") {

@@ -94,7 +94,10 @@ func (l *leaks) look(place string, text []byte, marks ...[]string) {
 // drivePlanted is the whole of it in a process of its own, so that nothing else is printed there.
 func drivePlanted(t *testing.T, secrets string) {
 	sinks := newSinks(t)
-	h := open(t, hurried, sinks.between, func(env map[string]string) { env["LOG_LEVEL"], env["WAF"] = "debug", "detect" })
+	h := open(t, hurried, sinks.between, func(env map[string]string) {
+		env["LOG_LEVEL"], env["WAF"], env["SENTRY_TRACES"] = "debug", "detect", "1"
+		env["TIME_ALERT_EVERY"], env["ALERT_EMAIL"] = "1s", "on-call@riverside.example"
+	})
 	s, token := h.plant(sinks)
 	must(t, os.WriteFile(secrets, []byte(token), 0o600))
 	p := &planter{h: h, scene: s}
@@ -112,7 +115,13 @@ func drivePlanted(t *testing.T, secrets string) {
 	must(t, h.app.Close()) // what Sentry is told goes out
 	l.look("what went to Redis", sinks.redis.bytes(), who, what, l.secrets)
 	l.look("what went to Postgres", sinks.postgres.bytes(), who, what, l.secrets)
-	l.look("what went to Sentry", sinks.outside("/api/"), who, what, l.secrets)
+	reports := sinks.outside("/api/")
+	l.look("what went to Sentry", reports, who, what, l.secrets)
+	for _, kind := range []string{`"type":"event"`, `"type":"transaction"`, `"type":"check_in"`} {
+		if !bytes.Contains(reports, []byte(kind)) {
+			t.Errorf("nothing of %s went to Sentry: that was not tried", kind)
+		}
+	}
 	l.look("what went to the model", sinks.outside("/chat/"), who, l.secrets)
 	l.look("figures", figures, who, what, l.secrets)
 	l.look("addresses, titles and names of files", []byte(strings.Join(p.shown, "\n")), who, what)

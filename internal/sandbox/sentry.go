@@ -17,9 +17,10 @@ const maxEnvelopes = 500
 
 // Envelope is what the app sent to Sentry, as it came.
 type Envelope struct {
-	Time    time.Time `json:"time"`
-	Project string    `json:"project"`
-	Raw     string    `json:"raw"` // decompressed
+	Time    time.Time      `json:"time"`
+	Project string         `json:"project"`
+	Raw     string         `json:"raw"` // decompressed
+	Items   []EnvelopeItem `json:"items"`
 }
 
 type envelopeStore struct {
@@ -61,7 +62,12 @@ func (s *Sandbox) sentryEnvelope(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, map[string]string{"detail": "invalid event envelope"})
 		return
 	}
-	s.envelopes.add(Envelope{Time: time.Now().UTC(), Project: r.PathValue("project"), Raw: string(raw)})
+	items, err := readEnvelope(raw)
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"detail": err.Error()})
+		return
+	}
+	s.envelopes.add(Envelope{Time: time.Now().UTC(), Project: r.PathValue("project"), Raw: string(raw), Items: items})
 	writeJSON(w, http.StatusOK, map[string]string{"id": header.EventID})
 }
 

@@ -53,6 +53,7 @@ type event struct {
 	MessageID string  `json:"sg_message_id"`
 	At        float64 `json:"timestamp"` // seconds since 1970
 	Delivery  string  `json:"d"`
+	Letter    string  `json:"letter"` // of one to people of the house: no delivery
 }
 
 // Receipts verifies the raw body of an event webhook and reads its delivery events. The delivery id comes from the
@@ -96,7 +97,7 @@ func (c *Client) signed(raw []byte, signature, timestamp string) bool {
 
 func (c *Client) receipt(raw json.RawMessage) (clinic.Receipt, bool) {
 	var e event
-	if json.Unmarshal(raw, &e) != nil {
+	if json.Unmarshal(raw, &e) != nil || e.Letter != "" {
 		return clinic.Receipt{}, false
 	}
 	state, code := e.meaning()

@@ -137,9 +137,5 @@ func (c *Client) compose(p *clinic.Parcel) *mail.SGMailV3 {
 	if p.StopURL != "" {
 		m.SetHeader("List-Unsubscribe", "<"+p.StopURL+">").SetHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 	}
-	return m.SetTrackingSettings(mail.NewTrackingSettings().
-		SetClickTracking(mail.NewClickTrackingSetting().SetEnable(false).SetEnableText(false)).
-		SetOpenTracking(mail.NewOpenTrackingSetting().SetEnable(false)).
-		SetSubscriptionTracking(mail.NewSubscriptionTrackingSetting().SetEnable(false)).
-		SetGoogleAnalytics(mail.NewGaSetting().SetEnable(false)))
+	return m.SetTrackingSettings(untracked())
 }

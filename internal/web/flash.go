@@ -39,38 +39,45 @@ const (
 	saidReviewed   flash = "reviewed"
 	saidSignFresh  flash = "sign-fresh"
 	saidSignedOff  flash = "signed-off"
+
+	saidAcknowledged flash = "acknowledged"
+	saidSilenced     flash = "silenced"
+	saidUnsilenced   flash = "unsilenced"
 )
 
 // sentences are what the next page says.
 var sentences = map[flash]string{
-	saidSaved:      "Saved.",
-	saidPatient:    "The patient is saved.",
-	saidBrief:      "The brief is saved.",
-	saidSubmitted:  "Submitted. It is on the doctor's worklist now.",
-	saidRecalled:   "You took it back. You can edit it again.",
-	saidApproved:   "Signed. The notice goes out when the time to undo is over.",
-	saidReturned:   "Returned with your note.",
-	saidUndone:     "Your signature is undone. Nothing was sent.",
-	saidWithdrawn:  "The message is withdrawn.",
-	saidSettings:   "Saved. The next draft uses them.",
-	saidResent:     "The notice goes out again.",
-	saidMarkedSent: "Recorded as sent, on your word.",
-	saidEnded:      "Ended. Whoever used it is signed out.",
-	saidPaused:     "Paused. What is signed is kept and waits.",
-	saidResumed:    "Resumed. What waited goes out now.",
-	saidRetried:    "On their way once more.",
-	saidScheduled:  "Saved. It goes out when you said.",
-	saidNetwork:    "Added. It is in force in every process within a few seconds.",
-	saidUnblocked:  "Taken off.",
-	saidJoined:     "Added. They can see this patient now.",
-	saidLeft:       "Taken off. They cannot see this patient any more.",
-	saidAssigned:   "Saved. They sign in again and then have the new role.",
-	saidDisabled:   "Switched off. Whoever used the account is signed out.",
-	saidEnabled:    "Switched on again. They sign in anew.",
-	saidGlassEnded: "Your emergency access is over.",
-	saidReviewed:   "Reviewed. Your note is kept with it.",
-	saidSignFresh:  "Saved. It holds from the next signature on.",
-	saidSignedOff:  "Signed off. Your note is kept with it.",
+	saidSaved:        "Saved.",
+	saidPatient:      "The patient is saved.",
+	saidBrief:        "The brief is saved.",
+	saidSubmitted:    "Submitted. It is on the doctor's worklist now.",
+	saidRecalled:     "You took it back. You can edit it again.",
+	saidApproved:     "Signed. The notice goes out when the time to undo is over.",
+	saidReturned:     "Returned with your note.",
+	saidUndone:       "Your signature is undone. Nothing was sent.",
+	saidWithdrawn:    "The message is withdrawn.",
+	saidSettings:     "Saved. The next draft uses them.",
+	saidResent:       "The notice goes out again.",
+	saidMarkedSent:   "Recorded as sent, on your word.",
+	saidEnded:        "Ended. Whoever used it is signed out.",
+	saidPaused:       "Paused. What is signed is kept and waits.",
+	saidResumed:      "Resumed. What waited goes out now.",
+	saidRetried:      "On their way once more.",
+	saidScheduled:    "Saved. It goes out when you said.",
+	saidNetwork:      "Added. It is in force in every process within a few seconds.",
+	saidUnblocked:    "Taken off.",
+	saidJoined:       "Added. They can see this patient now.",
+	saidLeft:         "Taken off. They cannot see this patient any more.",
+	saidAssigned:     "Saved. They sign in again and then have the new role.",
+	saidDisabled:     "Switched off. Whoever used the account is signed out.",
+	saidEnabled:      "Switched on again. They sign in anew.",
+	saidGlassEnded:   "Your emergency access is over.",
+	saidReviewed:     "Reviewed. Your note is kept with it.",
+	saidSignFresh:    "Saved. It holds from the next signature on.",
+	saidAcknowledged: "Acknowledged. Nobody is told again until it is over.",
+	saidSilenced:     "Silenced. It stays on this page.",
+	saidUnsilenced:   "The silence is over.",
+	saidSignedOff:    "Signed off. Your note is kept with it.",
 }
 
 func (f flash) sentence() string { return sentences[f] }

@@ -49,6 +49,7 @@ const (
 	persons  subject = "person"
 	teams    subject = "team"
 	entries  subject = "network"
+	warnings subject = "alert"
 	acts     subject = "event"
 	weeks    subject = "access review"
 )
@@ -58,7 +59,7 @@ const (
 var (
 	subjects = map[string]subject{"patients": patients, "briefs": messages, "drafts": messages, "reviews": messages, "messages": messages,
 		"deliveries": notices, "sessions": sessions, "glass": glasses, "staff": persons, "settings": persons, "teams": teams, "networks": entries,
-		"audit": acts, "access": weeks}
+		"audit": acts, "access": weeks, "alerts": warnings}
 	carried = map[string]subject{"/briefs/new": patients, "/briefs": patients, "/briefs/flags": patients, "/deliveries/preview": notices,
 		"/deliveries/retry": notices, pathEvents: messages}
 )
@@ -76,7 +77,7 @@ func relationsOf(about subject, deed clinic.Deed) []relation {
 		return []relation{own, team, glass, other, nextDoor}
 	case patients, notices:
 		return []relation{team, glass, other, nextDoor}
-	case teams, entries, acts, weeks:
+	case teams, entries, acts, weeks, warnings:
 		return []relation{other, nextDoor}
 	default:
 		return []relation{own, other, nextDoor}

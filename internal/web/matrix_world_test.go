@@ -230,6 +230,18 @@ func (m *matrix) entryOf(rel relation) string {
 	return id.String()
 }
 
+// alertOf is an alert that fires: ours, or next door's.
+func (m *matrix) alertOf(rel relation) string {
+	m.t.Helper()
+	clinicID := m.site.world.ClinicID
+	if rel == nextDoor {
+		clinicID = m.next.ClinicID
+	}
+	id := uuid.Must(uuid.NewV7())
+	m.must(m.site.world.Exec(m.t, `INSERT INTO alerts (id, clinic_id, rule, subject, state, value, worst, since, fired_at) VALUES ($1, $2, 'needs_person', $3, 'firing', 1, 1, now(), now())`, id, clinicID, id.String()))
+	return id.String()
+}
+
 // eventOf is an event of this clinic's trail, sealed, or of the next one's.
 func (m *matrix) eventOf(rel relation) string {
 	m.t.Helper()
@@ -291,6 +303,8 @@ func (m *matrix) idAndWords(r row, who string) (id string, form url.Values) {
 		return m.of[r.rel].String(), url.Values{"staff": {w.Doctor2.ID.String()}}
 	case entries:
 		return m.entryOf(r.rel), nil
+	case warnings:
+		return m.alertOf(r.rel), url.Values{"version": {"1"}, "lasts": {"1"}}
 	case acts:
 		return m.eventOf(r.rel), nil
 	case weeks:

@@ -49,6 +49,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := uuid.Must(uuid.NewV7()).String()
 		ctx, timing := metrics.WithTiming(s.cfg.Identify(c.Request().Context(), id))
+		ctx, traced := s.cfg.Trace(ctx, "http.server")
 		c.SetRequest(c.Request().WithContext(ctx))
 		res := c.Response()
 		res.Header().Set(echo.HeaderXRequestID, id)
@@ -67,6 +68,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if route != pathEvents { // a stream's length is not an answer's time
 			s.cfg.Metrics.Request(route, c.Request().Method, res.Status, took)
 		}
+		traced(traceName(c), res.Status, queries)
 		s.figure(route, c.Request().Method, res.Status, first)
 		level := slog.LevelInfo
 		if !isForPeople(route) && res.Status < http.StatusInternalServerError {
@@ -76,6 +78,14 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			"ms", milliseconds(took), "db_ms", milliseconds(db), "queries", queries, "bytes", res.Size)
 		return nil
 	}
+}
+
+// traceName is what a request's trace goes by: its route's pattern, never its path. Probes, files and streams have none.
+func traceName(c echo.Context) string {
+	if !isForPeople(c.Path()) && !strings.HasPrefix(c.Path(), "/webhooks/") {
+		return ""
+	}
+	return c.Request().Method + " " + c.Path()
 }
 
 // figure counts an answer for the figures that are promised. Probes are in none; what is no page is in the error rate.

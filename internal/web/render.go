@@ -30,6 +30,7 @@ type Page struct {
 	// AccessWaiting is how many access reviews wait for a signature; AccessOverdue, that one has done so for too long.
 	AccessWaiting int
 	AccessOverdue bool
+	Alerts        int // that fire and wait for somebody
 	Scripts       bool
 	V             any // the handler's view
 }
@@ -123,6 +124,7 @@ func (s *Server) surround(c *call, page *Page, set screen) {
 	case layoutMain:
 		s.stopped(c, page)
 		s.glass(c, page)
+		s.alerts(c, page)
 		s.access(c, page)
 		page.Degraded = !s.cfg.Hub.Healthy()
 		page.Flash = takeFlash(c)

@@ -113,6 +113,9 @@ func (s *Server) routesOfKeepers() []route {
 		{post, "/security/edit", doorStaff, clinic.SecurityEdit, s.securityEdit},
 		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
 		{get, pathFigures, doorStaff, clinic.StatusShow, s.figuresShow},
+		{get, "/alerts", doorStaff, clinic.AlertList, s.alertList},
+		{post, "/alerts/:id/acknowledge", doorStaff, clinic.AlertAcknowledge, s.alertAcknowledge},
+		{post, "/alerts/:id/silence", doorStaff, clinic.AlertSilence, s.alertSilence},
 		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
 		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},
 	}

@@ -39,6 +39,7 @@ const (
 	pageNetworks    name = "network/list"
 	pageReports     name = "report/list"
 	pageSecurity    name = "security/show"
+	pageAlerts      name = "alert/list"
 	pageAudit       name = "audit/search"
 	pageAuditEvent  name = "audit/show"
 	pageChecks      name = "audit/verify"
@@ -62,6 +63,7 @@ const (
 	partReview     name = "review/_panel"
 	partTimeline   name = "message/_live"
 	partStatus     name = "status/_live"
+	partAlerts     name = "alert/_live"
 	partFigures    name = "status/_figures"
 	partPreview    name = "settings/_preview"
 	partError      name = "_error"
@@ -89,7 +91,7 @@ func allScreens() []screen {
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
 		pageAsk, pageRead, pageStop, pageStopped,
-		pageEnded, pageNetworks, pageReports, pageSecurity, pageAudit, pageAuditEvent, pageChecks, pageSeen, pageDisclosures, pageAccessList, pageAccess,
+		pageEnded, pageNetworks, pageReports, pageSecurity, pageAlerts, pageAudit, pageAuditEvent, pageChecks, pageSeen, pageDisclosures, pageAccessList, pageAccess,
 		pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
@@ -98,5 +100,5 @@ func allScreens() []screen {
 
 func allParts() []name {
 	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
-		partStatus, partFigures, partDeliveries, partPreview, partError, partChecksLive, partReportHead, partReportRows, partReportFoot}
+		partStatus, partFigures, partAlerts, partDeliveries, partPreview, partError, partChecksLive, partReportHead, partReportRows, partReportFoot}
 }

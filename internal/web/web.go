@@ -114,7 +114,9 @@ type Config struct {
 	// Report hears of errors nobody foresaw, Panicked of what a handler panicked with.
 	Report   func(ctx context.Context, err error)
 	Panicked func(ctx context.Context, value any)
-	Now      func() time.Time
+	// Trace begins a trace of a request; done ends it under the route's pattern, or drops it without one. It may be nil.
+	Trace func(ctx context.Context, op string) (_ context.Context, done func(name string, status, queries int))
+	Now   func() time.Time
 }
 
 // Server answers requests. Make one by New.
@@ -194,6 +196,11 @@ func (cfg *Config) complete() error {
 	}
 	if cfg.Report == nil {
 		cfg.Report = func(context.Context, error) {}
+	}
+	if cfg.Trace == nil {
+		cfg.Trace = func(ctx context.Context, _ string) (context.Context, func(string, int, int)) {
+			return ctx, func(string, int, int) {}
+		}
 	}
 	if cfg.Panicked == nil {
 		cfg.Panicked = func(context.Context, any) {}

@@ -13,21 +13,37 @@ type anchoring struct {
 	*Worker
 	size int64     // of the last one
 	at   time.Time // when
+	said time.Time // when who watches jobs was last told of it
 }
 
 // seal seals what is new on the audit trail, and each AnchorEvery tells of the head outside the database, whoever sealed it.
 func (a *anchoring) seal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	started := time.Now()
 	for {
 		done, err := a.cfg.Clinic.LedgerSeal(ctx)
 		if err != nil {
+			a.checkIn(err, time.Since(started))
 			return err
 		}
 		if !done.More || ctx.Err() != nil {
-			return a.anchor(ctx, done.Head)
+			err := a.anchor(ctx, done.Head)
+			if done.Head.Size > 0 {
+				a.checkIn(err, time.Since(started))
+			}
+			return err
 		}
 	}
+}
+
+// checkIn says that sealing and anchoring went on, once each AnchorEvery, or that they did not.
+func (a *anchoring) checkIn(err error, took time.Duration) {
+	if time.Since(a.said) < a.cfg.AnchorEvery {
+		return
+	}
+	a.said = time.Now()
+	a.cfg.CheckIn("ledger", a.cfg.AnchorEvery, took, err == nil)
 }
 
 // anchor writes the head to the bucket, and as a line of the log: two places that the database's owner does not own.

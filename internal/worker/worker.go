@@ -41,6 +41,7 @@ type Config struct {
 	SealEvery    time.Duration // between two sealings of what is new on the audit trail; 1 s unless set
 	AnchorEvery  time.Duration // between two checkpoints that go outside; 1 min unless set
 	Concurrency  int           // tasks at once; 16 unless set
+	Alerts       Alerts
 
 	// Anchor writes a checkpoint outside the database; the same one again is no error. It may be nil.
 	Anchor func(ctx context.Context, c clinic.Checkpoint) error
@@ -54,6 +55,10 @@ type Config struct {
 	Recover func(ctx context.Context, v any)
 	// Tag gives the context of Report and Recover the task's kind (task) and the error's code (code). It may be nil.
 	Tag func(ctx context.Context, tags map[string]string) context.Context
+	// Trace begins a trace of an operation; done ends it under a name, or drops it without one. It may be nil.
+	Trace func(ctx context.Context, op string) (_ context.Context, done func(name string, status, queries int))
+	// CheckIn tells who watches scheduled jobs that one has run. It may be nil.
+	CheckIn func(job string, every, took time.Duration, ok bool)
 }
 
 // Worker runs until its context ends. Make one by New.
@@ -88,6 +93,15 @@ func New(cfg Config) (*Worker, error) {
 	}
 	if cfg.Recover == nil {
 		cfg.Recover = func(context.Context, any) {}
+	}
+	cfg.Alerts.complete()
+	if cfg.Trace == nil {
+		cfg.Trace = func(ctx context.Context, _ string) (context.Context, func(string, int, int)) {
+			return ctx, func(string, int, int) {}
+		}
+	}
+	if cfg.CheckIn == nil {
+		cfg.CheckIn = func(string, time.Duration, time.Duration, bool) {}
 	}
 	if cfg.Tag == nil {
 		cfg.Tag = func(ctx context.Context, _ map[string]string) context.Context { return ctx }
@@ -128,6 +142,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "sweep", w.sweep) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "reconcile", w.reconcile) })
 	loops.Go(func() { w.every(ctx, w.cfg.SealEvery, "ledger", (&anchoring{Worker: w}).seal) })
+	loops.Go(func() { w.every(ctx, w.cfg.Alerts.Every/alertTries, "alerts", w.evaluate) })
+	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "alert notices", w.notices) })
 	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "verify", w.verify) })
 	loops.Go(func() { w.every(ctx, accessEvery, "access", w.access) })
 	<-ctx.Done()
@@ -175,11 +191,13 @@ func (w *Worker) task(handle func(context.Context, uuid.UUID) error) asynq.Handl
 	return func(ctx context.Context, t *asynq.Task) (err error) {
 		started := time.Now()
 		ctx = w.cfg.Tag(ctx, map[string]string{"task": t.Type()})
+		ctx, done := w.cfg.Trace(ctx, "queue.task")
 		defer func() {
 			if v := recover(); v != nil {
 				w.cfg.Recover(w.coded(ctx, "panic"), v)
 				err = fault("panic")
 			}
+			done(t.Type(), statusOf(err), 0)
 			if w.cfg.Metrics != nil {
 				w.cfg.Metrics.Task(t.Type(), err, time.Since(started))
 			}
@@ -196,6 +214,14 @@ func (w *Worker) task(handle func(context.Context, uuid.UUID) error) asynq.Handl
 		}
 		return nil
 	}
+}
+
+// statusOf is how a task ended, as traces have it.
+func statusOf(err error) int {
+	if err != nil {
+		return 500
+	}
+	return 0
 }
 
 // coded is ctx with an error's code, for the reporter.
