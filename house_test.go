@@ -230,6 +230,8 @@ var (
 		"LedgerVerify":    "reads the whole ledger for whoever holds the address of the database or of a copy, and writes nothing, which a copy must not need",
 		"LedgerSeal":      "seals what is on the trail: what it would write of itself, it would have to seal again",
 		"InstanceBeat":    "a heartbeat: counts, and changes no record",
+		"JobsTake":        "gives a worker what JobRun asked for, which is on the trail",
+		"JobRan":          "how a job of the worker went: a code and a time, about nobody",
 		"NetworksInForce": "what the door of the web process holds against every request, before anybody is known",
 		"RelayDue":        "marks rows as handed to the queue: no state changes",
 		"DeliveryCount":   "numbers for the alarm, about nobody",

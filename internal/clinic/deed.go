@@ -147,6 +147,14 @@ const (
 	ReportList Deed = "report.list"
 
 	ClinicCreate Deed = "clinic.create"
+	ClinicShow   Deed = "clinic.show"
+	ClinicEdit   Deed = "clinic.edit"
+	UsageShow    Deed = "usage.show"
+	PromptList   Deed = "prompt.list"
+	JobList      Deed = "job.list"
+	JobRun       Deed = "job.run"
+	JobNightly   Deed = "job.nightly"
+
 	StaffPut     Deed = "staff.put"
 	StaffList    Deed = "staff.list"
 	StaffDisable Deed = "staff.disable"
@@ -242,6 +250,9 @@ var policy = map[Deed]rule{
 	ReportKeep: {RoleNobody: Everything},
 	ReportList: {Admin: Everything},
 
+	ClinicShow: admins, ClinicEdit: admins, UsageShow: admins, PromptList: admins,
+	JobList: watchers, JobRun: admins, JobNightly: worker,
+
 	ClinicCreate: operator, StaffPut: operator,
 	StaffList: givers, StaffAssign: givers, StaffDisable: givers, StaffEnable: givers,
 	TeamList: admins, TeamSearch: admins, TeamShow: admins, TeamJoin: givers, TeamLeave: givers,
@@ -259,6 +270,7 @@ var views = map[Deed]bool{
 	SessionList: true, SessionListAll: true,
 	NetworkList: true, ReportList: true, SecurityShow: true,
 	StaffList: true, TeamList: true, TeamShow: true, GlassList: true,
+	ClinicShow: true, UsageShow: true, PromptList: true, JobList: true,
 }
 
 // throughGlass are the deeds that break-glass opens on one patient: it reads, and never writes, approves or sends.

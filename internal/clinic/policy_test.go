@@ -20,6 +20,7 @@ var otherDoors = []string{
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
+	"JobsTake", "JobRan", // job_test.go
 	"GlassSee",                                  // glass_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", // ledger_seal_test.go, ledger_attack_test.go
 	"DeliveryCount",                                                 // delivery_count_test.go
@@ -99,6 +100,13 @@ consent.reply     provider
 keys.show         operator
 keys.rotate       operator
 clinic.create     operator
+clinic.show       admin
+clinic.edit       admin
+usage.show        admin
+prompt.list       admin
+job.list          admin ops
+job.run           admin
+job.nightly       worker
 staff.put         operator
 network.list      admin operator
 network.block     admin

@@ -13,6 +13,11 @@ var queriesOfNoClinic = map[string]string{
 	"LedgerStray":   "a verification reads all of the trail",
 	"LedgerLeafOf":  "an auditor's command knows an event by its id; no screen asks it",
 
+	"NightlySessions":     "the night's work is for all clinics",
+	"NightlyPageSessions": "the night's work is for all clinics",
+	"NightlyProofs":       "the night's work is for all clinics",
+	"NightlyTries":        "the night's work is for all clinics",
+
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
 	"DraftRequestMessage":    "the worker knows a task's id and finds its clinic by it",
@@ -53,7 +58,11 @@ var queriesWithoutTeam = map[string]string{
 		PageOfMessage PageLock PageRevoke PageLasts`,
 	"behind the door: by the id of a patient that PatientGet gave, which joins the care team": `
 		MessagesOfPatient PatientKeyGet PatientUpdate ContactsOfPatient ContactRetire`,
-	"the actor's own requests, counted": `DraftUsage`,
+	"the actor's own requests, counted":                                    `DraftUsage`,
+	"the actor's own signatures, counted":                                  `HomeSigned`,
+	"an administrator: numbers and costs of the whole clinic, and no text": `UsageByDay UsageByPerson UsageByModel PromptsUsed HomeOfAdmin`,
+	"the worker at night, which takes away what is over and counts what is missing": `
+		NightlyPageSessions NightlyProofs NightlyOrphans`,
 	"break-glass: the person's own, by their id": `
 		GlassUsed GlassOpen GlassEnd GlassEndOf`,
 	"break-glass: makes an index, and tells nothing": `

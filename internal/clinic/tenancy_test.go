@@ -18,6 +18,7 @@ var (
 		"clinics":            "is the clinic",
 		"breakers":           "a provider's account belongs to the installation",
 		"instance":           "the installation itself",
+		"job_runs":           "the worker's jobs are the installation's: codes and times",
 		"ledger_leaves":      "hashes over the installation's whole trail: one tree, whose clinics are in its events",
 		"ledger_checkpoints": "its roots",
 		"delivery_edges":     "the state machine",

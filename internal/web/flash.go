@@ -9,6 +9,8 @@ type flash string
 // What can be said after a redirect.
 const (
 	saidNothing   flash = ""
+	saidClinic    flash = "clinic"
+	saidAsked     flash = "asked"
 	saidSaved     flash = "saved"
 	saidPatient   flash = "patient"
 	saidBrief     flash = "brief"
@@ -94,8 +96,16 @@ func (f flash) sentence() string {
 	case saidReviewed:
 		return "Reviewed. Your note is kept with it."
 	default:
-		return ""
+		return f.ofSteering()
 	}
+}
+
+// ofSteering are the sentences of who steers the clinic.
+func (f flash) ofSteering() string {
+	return map[flash]string{
+		saidClinic: "Saved. It holds from now on, in every process within a few seconds.",
+		saidAsked:  "Asked for. A worker takes it up within a few seconds.",
+	}[f]
 }
 
 const flashCookie = "__Host-said"

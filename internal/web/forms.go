@@ -58,6 +58,16 @@ func forms() map[string]fields {
 	from := version.with(fields{"from": {kind: fieldChoice}})
 	listed := fields{"show": {kind: fieldChoice}, "channel": {kind: fieldChoice}, "code": {kind: fieldChoice}, "age": {kind: fieldChoice}}
 	network := fields{"what": {most: 60, coded: true}, "reason": {}, "lasts": {kind: fieldNumber}, "sure": {kind: fieldChoice}}
+	house := version.with(fields{"notice_name": {}, "phone": {most: 60, coded: true}, "emergency_line": {most: 40, coded: true}, "zone": {most: 60, coded: true},
+		"undo_seconds": {most: 20, coded: true}, "page_days": {most: 20, coded: true}})
+	for _, name := range clinicSwitches {
+		house[name] = field{kind: fieldChoice}
+	}
+	for _, role := range limitedRoles {
+		for _, name := range limitFields {
+			house[string(role)+"_"+name] = field{most: 20, coded: true}
+		}
+	}
 	return map[string]fields{
 		"/sign-out": {}, "/sessions/end-others": {}, "/sessions/:id/end-other": {}, "/sessions/:id/end-any": {"of": {kind: fieldID}},
 		"/patients/search": {"term": {most: 100}}, "/patients/new": patient, "/patients/:id/edit": patient,
@@ -80,6 +90,7 @@ func forms() map[string]fields {
 		"/glass/:id/review": {"note": {kind: fieldArea}},
 		"/staff/:id/assign": {"role": {kind: fieldChoice}}, "/staff/:id/disable": {}, "/staff/:id/enable": {},
 		"/teams/search": {"term": {most: 100}}, "/teams/:id/join": {"staff": {kind: fieldID}}, "/teams/:id/leave": {"staff": {kind: fieldID}},
+		"/clinic": house, "/jobs/:job/run": {},
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 
 		"/m/:token": {"lang": {kind: fieldChoice}, "month": {most: 20, coded: true}, "day": {most: 20, coded: true}, "year": {most: 20, coded: true}}, "/m/:token/acknowledge": {},

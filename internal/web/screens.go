@@ -39,6 +39,10 @@ const (
 	pageNetworks    name = "network/list"
 	pageReports     name = "report/list"
 	pageSecurity    name = "security/show"
+	pageUsage       name = "usage/show"
+	pagePrompts     name = "prompt/list"
+	pageClinic      name = "clinic/show"
+	pageJobs        name = "job/list"
 	pageStyleguide  name = "styleguide/show"
 	pageError       name = "error"
 )
@@ -77,7 +81,7 @@ func allScreens() []screen {
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
 		pageAsk, pageRead, pageStop, pageStopped,
-		pageEnded, pageNetworks, pageReports, pageSecurity, pageStyleguide, pageError} {
+		pageEnded, pageNetworks, pageReports, pageSecurity, pageUsage, pagePrompts, pageClinic, pageJobs, pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
 	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up
