@@ -64,16 +64,18 @@ func (t *tx) jobs(ctx context.Context, cl db.Clinic) (all []JobStatus, err error
 	if err != nil {
 		return nil, err
 	}
-	for _, j := range Jobs {
-		i := slices.IndexFunc(rows, func(r db.JobRun) bool { return r.Job == j.Name })
-		row := db.JobRun{}
-		if i >= 0 {
-			row, rows = rows[i], slices.Delete(rows, i, i+1)
-		}
-		all = append(all, jobStatus(j, row, t.at, zoneOf(cl)))
-	}
+	of := map[string]db.JobRun{}
 	for _, r := range rows {
-		all = append(all, jobStatus(Job{Name: r.Job, Title: r.Job, Every: -1}, r, t.at, zoneOf(cl)))
+		of[r.Job] = r
+	}
+	for _, j := range Jobs {
+		all = append(all, jobStatus(j, of[j.Name], t.at, zoneOf(cl)))
+		delete(of, j.Name)
+	}
+	for _, r := range rows { // of a worker that has more jobs
+		if _, left := of[r.Job]; left {
+			all = append(all, jobStatus(Job{Name: r.Job, Title: r.Job, Every: -1}, r, t.at, zoneOf(cl)))
+		}
 	}
 	return all, nil
 }
