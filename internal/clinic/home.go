@@ -93,7 +93,7 @@ func (t *tx) homeSigned(ctx context.Context) (Figure, error) {
 	f.Bars = barsOf(when, today)
 	f.Value = strconv.FormatInt(f.Bars[homeDays-1].N, 10)
 	if slices.Sort(waits); len(waits) > 0 {
-		f.Note = "half of this week’s within " + spell(waits[len(waits)/2])
+		f.Note = "this week, half within " + spell(waits[len(waits)/2])
 	}
 	return f, err
 }
@@ -218,11 +218,11 @@ func (t *tx) homeJobs(ctx context.Context, cl db.Clinic) (Figure, error) {
 	return f, err
 }
 
-// spell is a length of time in words, coarse: "40 seconds", "12 minutes", "3 hours", "2 days".
+// spell is a length of time in words, coarse: "a minute", "12 minutes", "3 hours", "2 days".
 func spell(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Minute:
-		return countOf(int64(d.Seconds()), "second", "seconds")
+		return "a minute"
 	case d < time.Hour:
 		return countOf(int64(d.Minutes()), "minute", "minutes")
 	case d < 48*time.Hour:

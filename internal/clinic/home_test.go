@@ -39,7 +39,7 @@ func TestHomeFigures(t *testing.T) {
 	if doctor["To sign"].Value != "1" || doctor["To sign"].Note != "the oldest waits 25 hours" || doctor["Past their time"].Value != "1" || doctor["Past their time"].Level != "stop" {
 		t.Errorf("doctor: %+v", doctor)
 	}
-	if signed := doctor["Signed today"]; len(signed.Bars) != 7 || signed.Bars[6].N+signed.Bars[5].N+signed.Bars[4].N != 1 || signed.Note != "half of this week’s within 0 seconds" {
+	if signed := doctor["Signed today"]; len(signed.Bars) != 7 || signed.Bars[6].N+signed.Bars[5].N+signed.Bars[4].N != 1 || signed.Note != "this week, half within a minute" {
 		t.Errorf("what the doctor signed: %+v", signed)
 	}
 	if other := figures(t, w, w.Doctor2); other["To sign"].Value != "0" || other["Signed today"].Value != "0" {

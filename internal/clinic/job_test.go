@@ -57,7 +57,9 @@ func TestNightlyOnceANight(t *testing.T) {
 func TestNightlyTakesAwayAndLooks(t *testing.T) {
 	t.Parallel()
 	var alarms []string
-	w := clinictest.New(t, func(c *clinic.Config) { c.Alarm = func(_ context.Context, code string) { alarms = append(alarms, code) } })
+	w := clinictest.New(t, func(c *clinic.Config) {
+		c.Alarm = func(_ context.Context, code string) { alarms = append(alarms, code) }
+	})
 	w.Approved(t, w.Patient, "email")
 	session := func(age time.Duration) {
 		must(t, w.Exec(t, `INSERT INTO sessions (id, clinic_id, staff_id, token_hash, assertion_hash, signed_in_at, created_at, last_seen_at, method, ip, agent)

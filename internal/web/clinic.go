@@ -73,7 +73,7 @@ func clinicFields(s clinic.ClinicSettings) (fields map[string]string, on map[str
 
 // layLimits makes the fields of each role.
 func (v *clinicView) layLimits() error {
-	labels := map[string]string{"drafts": "Drafts a day", "warn_day": "Warn at, a day ($)", "warn_month": "Warn at, a month ($)", "stop_day": "Stop at, a day ($)"}
+	labels := map[string]string{"drafts": "Drafts a day", "warn_day": "Warn, a day ($)", "warn_month": "Warn, a month ($)", "stop_day": "Stop, a day ($)"}
 	for _, role := range limitedRoles {
 		one := roleLimits{Role: role}
 		for _, l := range v.C.Standard {

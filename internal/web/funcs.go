@@ -107,9 +107,9 @@ func every(d time.Duration) string {
 // took is how long something took, for people.
 func took(d time.Duration) string {
 	if d < time.Second {
-		return fmt.Sprintf("%d ms", d.Milliseconds())
+		return fmt.Sprintf("%d\u00a0ms", d.Milliseconds())
 	}
-	return fmt.Sprintf("%.1f s", d.Seconds())
+	return fmt.Sprintf("%.1f\u00a0s", d.Seconds())
 }
 
 // learnZone asks for the clinic's zone, once. An installation has one clinic whose pages it shows.
