@@ -71,6 +71,7 @@ var (
 		"crash":  {"clinic", "worker"},                                          // actors and answers in our words; the queue, to put tasks on
 		"bench":  {"clinic", "worker"},                                          // prepares by deeds, and nudges as web does
 		"docs":   {"clinic", "config"},                                          // the documents are held to the code
+		"kms":    {"clinic", "config"},                                          // the operator's road, with real keys
 		"openai": {"drafting"},                                                  // a real prompt
 		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
 		"web":    {"seal"},                                                      // keys for a clinic of its own
@@ -89,6 +90,7 @@ var outside = map[string][]string{
 	"github.com/corazawaf":                {"waf"},
 	"github.com/getsentry/sentry-go":      {"logging"},
 	"github.com/go-jose/go-jose":          {"identity", "sandbox"},
+	"github.com/goccy/go-yaml":            {},
 	"github.com/golang-migrate/migrate":   {"app", "clinictest"},
 	"github.com/hibiken/asynq":            {"app", "worker"},
 	"github.com/hibiken/asynqmon":         {"app"},

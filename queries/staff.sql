@@ -9,6 +9,9 @@ INSERT INTO clinics (id, name, notice_name, phone, emergency_line, time_zone, un
 VALUES (@id, @name, @notice_name, @phone, @emergency_line, @time_zone, @undo_seconds, @page_days, @created_at)
 ON CONFLICT (id) DO NOTHING;
 
+-- name: ClinicSignFresh :exec
+UPDATE clinics SET sign_fresh_minutes = @minutes WHERE id = @id;
+
 -- name: StaffByIdentity :one
 SELECT s.*, c.name AS clinic_name FROM staff s JOIN clinics c ON c.id = s.clinic_id
 WHERE s.issuer = @issuer AND s.subject = @subject ORDER BY s.created_at LIMIT 1;

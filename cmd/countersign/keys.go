@@ -30,6 +30,14 @@ func changeKeyset(ctx context.Context, change app.KeysetChange) error {
 	return withStore(func(cfg *config.Config) error { return app.ChangeKeyset(ctx, cfg, change, os.Stdout, os.Stderr) })
 }
 
+type keysMoveCmd struct {
+	To string `required:"" help:"The key service's address, such as awskms:///alias/countersign?region=us-west-2."`
+}
+
+func (k keysMoveCmd) Run(ctx context.Context) error {
+	return withStore(func(cfg *config.Config) error { return app.MoveKeyset(ctx, cfg, k.To, os.Stdout, os.Stderr) })
+}
+
 type keysStatusCmd struct{}
 
 func (keysStatusCmd) Run(ctx context.Context) error {

@@ -38,6 +38,7 @@ type tool struct {
 	} `cmd:"" help:"Who is kept out."`
 	Keys struct {
 		New     keysNewCmd     `cmd:"" help:"Print a new keyset, for KEYSET or a file that KEYSET_FILE names; encrypted if KEYSET_KMS is set."`
+		Move    keysMoveCmd    `cmd:"" help:"Print KEYSET, the same keys, as a key service encrypts it; it was in the clear, or with another service."`
 		Status  keysStatusCmd  `cmd:"" help:"Which key wraps, and how many patients depend on each; exit code 1 if one is missing."`
 		Add     keysAddCmd     `cmd:"" help:"Print KEYSET with one more key, which only opens as yet."`
 		Promote keysPromoteCmd `cmd:"" help:"Print KEYSET with its youngest key wrapping."`

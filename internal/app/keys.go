@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -72,6 +73,30 @@ func ChangeKeyset(ctx context.Context, cfg *config.Config, change KeysetChange, 
 		return err
 	}
 	return printKeyset(ctx, set, cfg.KeysetKMS, out)
+}
+
+// MoveKeyset prints KEYSET, the same keys, as the key service at address encrypts it: from lying in the clear, or from another
+// service. It has the service decrypt it again first, so that nobody puts a KEYSET into force that does not open.
+func MoveKeyset(ctx context.Context, cfg *config.Config, address string, out, said io.Writer) error {
+	next := *cfg
+	next.KeysetKMS = address
+	if bad := next.CheckKMS(); len(bad) > 0 {
+		return bad
+	}
+	set, text, err := openKeyset(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	moved, err := kms.Encrypt(ctx, address, text)
+	if err != nil {
+		return err
+	}
+	if again, err := kms.Decrypt(ctx, address, moved); err != nil || again != text {
+		return errors.Join(errors.New("the key service encrypts, and does not give back what it encrypted; nothing is moved"), err)
+	}
+	fmt.Fprintf(said, "%d wrapping keys are moved. Start every process with this KEYSET and with that address as KEYSET_KMS, together; until then the old one goes on.\n", len(set.Keys()))
+	_, err = fmt.Fprintln(out, moved)
+	return err
 }
 
 func printKeyset(ctx context.Context, set *seal.Keyset, service string, out io.Writer) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"strings"
@@ -184,6 +185,38 @@ func TestMigrateFails(t *testing.T) {
 		}
 		if err := Migrate(wait, &one, &strings.Builder{}); err == nil || strings.Contains(fmt.Sprint(err), "pw-") {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// What the security score says of the trail is true of the role that runs the app, and of the owner.
+func TestWhoMayRewriteTheTrail(t *testing.T) {
+	t.Parallel()
+	cfg := empty(t)
+	if err := Migrate(t.Context(), cfg, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	owner := *cfg
+	owner.DatabaseURL = cfg.MigrateDatabaseURL
+	operator := clinic.OperatorActor("test")
+	operator.ClinicID = uuid.Must(uuid.NewV7())
+	for name, as := range map[string]*config.Config{"the app's own role": cfg, "the owner": &owner} {
+		c, err := openStore(t.Context(), as, clinic.Times{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		form := clinic.ClinicForm{ID: operator.ClinicID, Name: "Riverside", NoticeName: "your clinic", Phone: "+14155550100", Zone: "UTC"}
+		if err := c.ClinicCreate(t.Context(), operator, form); err != nil {
+			t.Fatal(err)
+		}
+		admin, err := c.StaffPut(t.Context(), operator, clinic.StaffForm{ClinicID: operator.ClinicID, Role: clinic.Admin, Name: "Ruth", Email: "ruth@riverside.example",
+			Issuer: "http://issuer.test", Subject: "ruth"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen, err := c.SecurityShow(t.Context(), admin); err != nil || seen.MayRewrite != (name == "the owner") {
+			t.Errorf("%s may rewrite the trail: %v, %v", name, seen.MayRewrite, err)
 		}
 	}
 }

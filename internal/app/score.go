@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,43 +33,31 @@ func (a *App) score(ctx context.Context, seen clinic.Guards) score.Score {
 	a.scored.mu.Lock()
 	defer a.scored.mu.Unlock()
 	if time.Since(a.scored.last.At) > scoreTime {
-		page := score.Page{Public: a.cfg.BaseURL, Path: "/sign-in", Dial: a.dial}
-		a.scored.last = score.Compute(ctx, page, append(a.refusals(), a.settings(seen)...))
+		a.scored.last = score.Compute(ctx, a.page(), append(a.refusals(), a.settings(seen)...))
 	}
 	return a.scored.last
 }
 
 // knock is a request that has to be refused, over our own socket.
 type knock struct {
-	method, path, body string
-	header             map[string]string
-	want               int    // the answer's status
-	leads              string // where a redirect has to lead
+	score.Ask
+	want  int    // the answer's status
+	leads string // where a redirect has to lead
+}
+
+// page is our own sign-in page, over our own socket.
+func (a *App) page() score.Page {
+	return score.Page{Public: a.cfg.BaseURL, Path: "/sign-in", Dial: a.dial}
 }
 
 func (a *App) refused(k knock) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		public, err := url.Parse(a.cfg.BaseURL)
+		answer, err := a.page().Send(ctx, k.Ask)
 		if err != nil {
-			return "", errors.New("BASE_URL cannot be read")
+			return "", err
 		}
-		request, err := http.NewRequestWithContext(ctx, k.method, "http://"+a.dial+k.path, strings.NewReader(k.body))
-		if err != nil {
-			return "", errors.New("the request cannot be made")
-		}
-		request.Host = public.Host
-		for name, value := range k.header {
-			request.Header.Set(name, value)
-		}
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		response, err := client.Do(request)
-		if err != nil {
-			return "", errors.New("there was no answer")
-		}
-		defer response.Body.Close()
-		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
-		if response.StatusCode != k.want || !strings.HasPrefix(response.Header.Get("Location"), k.leads) {
-			return "", fmt.Errorf("it was answered %d, and had to be %d", response.StatusCode, k.want)
+		if answer.Status != k.want || !strings.HasPrefix(answer.Header.Get("Location"), k.leads) {
+			return "", fmt.Errorf("it was answered %d, and had to be %d", answer.Status, k.want)
 		}
 		return fmt.Sprintf("it was answered %d", k.want), nil
 	}
@@ -81,15 +68,15 @@ func (a *App) refusals() []score.Check {
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 	return []score.Check{
 		{Name: "Nobody gets in without a sign-in", Looked: "GET /patients without a cookie", Todo: "Find out which proxy answers in our place.",
-			Try: a.refused(knock{method: http.MethodGet, path: "/patients", want: http.StatusSeeOther, leads: "/sign-in"})},
+			Try: a.refused(knock{Ask: score.Ask{Method: http.MethodGet, Path: "/patients"}, want: http.StatusSeeOther, leads: "/sign-in"})},
 		{Name: "Another site's form is refused", Looked: "POST /sign-out as another site's page sends it", Todo: "Let the proxy in front pass Sec-Fetch-Site and Origin on.",
-			Try: a.refused(knock{method: http.MethodPost, path: "/sign-out", header: map[string]string{"Content-Type": form["Content-Type"], "Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}, want: http.StatusForbidden})},
+			Try: a.refused(knock{Ask: score.Ask{Method: http.MethodPost, Path: "/sign-out", Header: map[string]string{"Content-Type": form["Content-Type"], "Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}}, want: http.StatusForbidden})},
 		{Name: "A forged e-mail report is refused", Looked: "POST /webhooks/sendgrid without a signature", Todo: "Check SENDGRID_WEBHOOK_KEY.",
-			Try: a.refused(knock{method: http.MethodPost, path: "/webhooks/sendgrid", body: "[]", header: map[string]string{"Content-Type": "application/json"}, want: http.StatusForbidden})},
+			Try: a.refused(knock{Ask: score.Ask{Method: http.MethodPost, Path: "/webhooks/sendgrid", Body: "[]", Header: map[string]string{"Content-Type": "application/json"}}, want: http.StatusForbidden})},
 		{Name: "A forged text-message report is refused", Looked: "POST /webhooks/twilio without a signature", Todo: "Check TWILIO_AUTH_TOKEN.",
-			Try: a.refused(knock{method: http.MethodPost, path: "/webhooks/twilio", header: form, want: http.StatusForbidden})},
+			Try: a.refused(knock{Ask: score.Ask{Method: http.MethodPost, Path: "/webhooks/twilio", Header: form}, want: http.StatusForbidden})},
 		{Name: "A form without end is refused", Looked: "POST of 70 KiB to a patient's page", Todo: "Tell us: this is a fault of ours.",
-			Try: a.refused(knock{method: http.MethodPost, path: "/m/" + strings.Repeat("x", 43), body: "day=" + strings.Repeat("1", 70<<10), header: form, want: http.StatusRequestEntityTooLarge})},
+			Try: a.refused(knock{Ask: score.Ask{Method: http.MethodPost, Path: "/m/" + strings.Repeat("x", 43), Body: "day=" + strings.Repeat("1", 70<<10), Header: form}, want: http.StatusRequestEntityTooLarge})},
 		{Name: "Figures need their token", Looked: "GET /metrics with another token", Todo: "Set METRICS_TOKEN.",
 			Try: a.refusedFigures()},
 	}
@@ -100,7 +87,7 @@ func (a *App) refusedFigures() func(context.Context) (string, error) {
 	if a.cfg.MetricsToken == "" {
 		want = http.StatusNotFound
 	}
-	return a.refused(knock{method: http.MethodGet, path: "/metrics", header: map[string]string{"Authorization": "Bearer " + rand.Text()}, want: want})
+	return a.refused(knock{Ask: score.Ask{Method: http.MethodGet, Path: "/metrics", Header: map[string]string{"Authorization": "Bearer " + rand.Text()}}, want: want})
 }
 
 // is turns a fact into a check.
@@ -122,8 +109,9 @@ func (a *App) settings(seen clinic.Guards) []score.Check {
 			"Change it: countersign keys add, promote, rotate, drop."),
 		is("Every patient's key can be opened", "the wrapping keys of all patients", seen.KeysMissing == 0, "none is missing", fmt.Sprintf("%d patients cannot be opened", seen.KeysMissing),
 			"Run countersign keys status, and bring the missing key back into KEYSET."),
-		is("The keyset is encrypted", "KEYSET_KMS", strings.HasPrefix(c.KeysetKMS, "awskms:"), "a key service decrypts it", "it stands in the settings as it is", "Set KEYSET_KMS, and print the keyset anew with it."),
+		is("The keyset is encrypted", "KEYSET_KMS", strings.HasPrefix(c.KeysetKMS, "awskms:"), "a key service decrypts it", "it stands in the settings as it is", "Run countersign keys move, and set KEYSET_KMS."),
 		is("The connection to Postgres is encrypted", "the connection itself", seen.Encrypted || nearby(c.DatabaseURL), "TLS, or on this machine", "plain text over the network", "Add sslmode=verify-full to DATABASE_URL."),
+		is("The certificate of Postgres is looked at", "DATABASE_TLS", c.DatabaseTLS != config.TLSEncrypted, "it is verified, or the server is on this machine", "whoever answers is taken for it", "Use sslmode=verify-full, with sslrootcert if need be, and take DATABASE_TLS away."),
 		is("The connection to Redis is encrypted", "REDIS_URL", strings.HasPrefix(c.RedisURL.Reveal(), "rediss:") || nearby(c.RedisURL), "TLS, or on this machine", "plain text over the network", "Use a rediss:// address."),
 		is("Providers are asked by https", "the addresses of SendGrid, Twilio and the model", secure(c.SendGrid.BaseURL, c.Twilio.BaseURL, c.OpenAI.BaseURL), "all three, or on this machine", "one of them is plain http", "Use https addresses."),
 		is("The app cannot rewrite the trail", "its permissions on audit_events", !seen.MayRewrite, "it may add and read", "it may change or delete", "Give migrate its own role: MIGRATE_DATABASE_URL, then countersign migrate."),

@@ -98,21 +98,22 @@ func TestScoreFallsWithEachCheck(t *testing.T) {
 		do   func()
 	}
 	for name, o := range map[string]off{
-		"Nobody gets in without a sign-in":        {do: func() { a.dial = letting(t, dial, http.MethodGet, "/patients") }},
-		"Another site's form is refused":          {do: func() { a.dial = letting(t, dial, http.MethodPost, "/sign-out") }},
-		"A forged e-mail report is refused":       {do: func() { a.dial = letting(t, dial, http.MethodPost, "/webhooks/sendgrid") }},
-		"A forged text-message report is refused": {do: func() { a.dial = letting(t, dial, http.MethodPost, "/webhooks/twilio") }},
-		"A form without end is refused":           {do: func() { a.dial = letting(t, dial, http.MethodPost, "/m/") }},
-		"Figures need their token":                {do: func() { a.dial = letting(t, dial, http.MethodGet, "/metrics") }},
-		"The key that seals is young":             {do: func() { a.keyMade = made.AddDate(-2, 0, 0) }},
-		"Every patient's key can be opened":       {seen: clinic.Guards{KeysMissing: 3}},
-		"The connection to Postgres is encrypted": {do: func() { a.cfg.DatabaseURL = "postgres://app@db.riverside.test/app" }},
-		"The connection to Redis is encrypted":    {do: func() { a.cfg.RedisURL = "redis://redis.riverside.test:6379/0" }},
-		"Providers are asked by https":            {do: func() { a.cfg.Twilio.BaseURL = "http://api.riverside.test" }},
-		"The app cannot rewrite the trail":        {seen: clinic.Guards{MayRewrite: true}},
-		"Faults are reported":                     {do: func() { a.cfg.SentryDSN = "" }},
-		"Nobody keeps a role unused":              {seen: clinic.Guards{Unseen: 2}},
-		"HTTPS":                                   {do: func() { a.cfg.BaseURL = "http://messages.riverside.test" }},
+		"Nobody gets in without a sign-in":         {do: func() { a.dial = letting(t, dial, http.MethodGet, "/patients") }},
+		"Another site's form is refused":           {do: func() { a.dial = letting(t, dial, http.MethodPost, "/sign-out") }},
+		"A forged e-mail report is refused":        {do: func() { a.dial = letting(t, dial, http.MethodPost, "/webhooks/sendgrid") }},
+		"A forged text-message report is refused":  {do: func() { a.dial = letting(t, dial, http.MethodPost, "/webhooks/twilio") }},
+		"A form without end is refused":            {do: func() { a.dial = letting(t, dial, http.MethodPost, "/m/") }},
+		"Figures need their token":                 {do: func() { a.dial = letting(t, dial, http.MethodGet, "/metrics") }},
+		"The key that seals is young":              {do: func() { a.keyMade = made.AddDate(-2, 0, 0) }},
+		"Every patient's key can be opened":        {seen: clinic.Guards{KeysMissing: 3}},
+		"The connection to Postgres is encrypted":  {do: func() { a.cfg.DatabaseURL = "postgres://app@db.riverside.test/app" }},
+		"The certificate of Postgres is looked at": {do: func() { a.cfg.DatabaseTLS = config.TLSEncrypted }},
+		"The connection to Redis is encrypted":     {do: func() { a.cfg.RedisURL = "redis://redis.riverside.test:6379/0" }},
+		"Providers are asked by https":             {do: func() { a.cfg.Twilio.BaseURL = "http://api.riverside.test" }},
+		"The app cannot rewrite the trail":         {seen: clinic.Guards{MayRewrite: true}},
+		"Faults are reported":                      {do: func() { a.cfg.SentryDSN = "" }},
+		"Nobody keeps a role unused":               {seen: clinic.Guards{Unseen: 2}},
+		"HTTPS":                                    {do: func() { a.cfg.BaseURL = "http://messages.riverside.test" }},
 	} {
 		if o.do != nil {
 			o.do()

@@ -112,6 +112,7 @@ const (
 	DeliveryRetry     Deed = "delivery.retry"
 
 	SecurityShow Deed = "security.show"
+	SecurityEdit Deed = "security.edit"
 
 	StatusShow   Deed = "status.show"
 	BreakerOpen  Deed = "breaker.open"
@@ -230,7 +231,7 @@ var policy = map[Deed]rule{
 	DeliveryResend:  writers, DeliveryMarkSent: writers,
 	DeliveryList: writers, DeliveryPreview: {Doctor: Team}, DeliveryRetry: {Doctor: Team},
 
-	SecurityShow: admins, StatusShow: watchers, BreakerOpen: admins, BreakerClose: admins,
+	SecurityShow: admins, SecurityEdit: admins, StatusShow: watchers, BreakerOpen: admins, BreakerClose: admins,
 	InstanceHold: machines,
 	InstanceShow: operator, DeliveryRestore: operator, DeliveryAsk: operator, InstanceRelease: operator,
 

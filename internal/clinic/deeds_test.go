@@ -246,6 +246,9 @@ func officeActs(w *clinictest.World) []act {
 		}},
 		{"ReportList", clinic.ReportList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.ReportList(ctx, a); return err }},
 		{"SecurityShow", clinic.SecurityShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.SecurityShow(ctx, a); return err }},
+		{"SecurityEdit", clinic.SecurityEdit, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.SecurityEdit(ctx, a, 4*time.Hour)
+		}},
 		{"StatusShow", clinic.StatusShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.StatusShow(ctx, a); return err }},
 		{"BreakerOpen", clinic.BreakerOpen, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.BreakerOpen(ctx, a, "sms", 0) }},
 		{"BreakerClose", clinic.BreakerClose, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.BreakerClose(ctx, a, "sms", 0) }},

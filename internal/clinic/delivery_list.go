@@ -151,7 +151,8 @@ func (t *tx) deliveryRow(r db.DeliveryListRow) (DeliveryRow, error) {
 	}
 	row.CanSettle = r.State == "needs_person" && t.actor.Can(DeliveryMarkSent)
 	row.CanResend = row.CanSettle && r.MessageStatus == "approved" && r.NotAfter.After(t.at) && t.actor.Can(DeliveryResend)
-	return row, b.err
+	_, err := b.row(&row.Patient)
+	return row, err
 }
 
 // countDeliveries counts what wants somebody, and why, within the actor's care teams.

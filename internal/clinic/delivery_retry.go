@@ -117,11 +117,14 @@ func (t *tx) retryRows(ctx context.Context, ids []uuid.UUID) ([]RetryRow, error)
 		b := t.c.chest(r.PatientID, r.Wrapped)
 		out[i] = RetryRow{ID: r.ID, MessageID: *r.MessageID, Rev: int(r.Rev), Patient: b.open(r.NameSealed, "patients", "name", r.PatientID), Channel: r.Channel,
 			Priority: Priorities[r.Priority], RedFlag: r.RedFlag, State: r.State, Words: deliveryWords(r.State, r.ErrorClass), Href: "/messages/" + r.MessageID.String()}
-		if b.err != nil {
-			return nil, b.err
+		closed, err := b.row(&out[i].Patient)
+		if err != nil {
+			return nil, err
 		}
 		if why := retryRefusal(r); why != nil {
 			out[i].Why = Sentence(why)
+		} else if closed {
+			out[i].Why = "It waits until this patient’s record can be opened again."
 		}
 		out[i].Can = out[i].Why == ""
 	}

@@ -295,7 +295,12 @@ func (t *tx) viewReview(ctx context.Context, v *DraftView, b *chest, m db.Messag
 	}
 	why := approvable(t.actor, approval{status: m.Status, submitter: r.SubmittedBy, needsDoctor: v.needsDoctor(m.Kind)})
 	v.CanApprove, v.CannotApproveWhy = why == nil, Sentence(why)
-	v.SignInAgain = v.CanApprove && t.fresh() != nil
+	if v.CanApprove {
+		err := t.fresh(ctx)
+		if v.SignInAgain = Code(err) == SignInAgain; err != nil && !v.SignInAgain {
+			return err
+		}
+	}
 	if why == nil {
 		v.CannotApproveWhy = ""
 	}

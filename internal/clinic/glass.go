@@ -200,10 +200,11 @@ func (c *Clinic) GlassSee(ctx context.Context, a Actor) (open []Glass, waiting i
 	rows, err := q.GlassOpen(ctx, db.GlassOpenParams{ClinicID: a.ClinicID, StaffID: a.ID, At: c.now().UTC()})
 	for _, r := range rows {
 		b := c.chest(r.PatientID, r.Wrapped)
-		open = append(open, Glass{ID: r.ID, PatientID: r.PatientID, Name: b.open(r.NameSealed, "patients", "name", r.PatientID), Until: r.ExpiresAt})
-		if b.err != nil {
-			return nil, 0, b.err
+		g := Glass{ID: r.ID, PatientID: r.PatientID, Name: b.open(r.NameSealed, "patients", "name", r.PatientID), Until: r.ExpiresAt}
+		if _, err := b.row(&g.Name); err != nil {
+			return nil, 0, err
 		}
+		open = append(open, g)
 	}
 	return open, 0, err
 }

@@ -23,6 +23,7 @@ type GlassRow struct {
 	Reviewer      string
 	ReviewedAt    *time.Time
 	CanReview     bool
+	Closed        bool // cannot be opened: neither its reason read nor its review sealed
 }
 
 // GlassPage is one page of the list; Next is the cursor of the following one, or empty.
@@ -70,7 +71,11 @@ func (t *tx) glassRow(r db.GlassListByAdminRow) (GlassRow, error) {
 	if r.NoteSealed != nil {
 		out.Note = b.open(r.NoteSealed, "glass", "note", r.ID)
 	}
-	return out, b.err
+	var err error
+	if out.Closed, err = b.row(&out.Patient); out.Closed {
+		out.CanReview = false
+	}
+	return out, err
 }
 
 // GlassReview marks an entry as reviewed, with what the reviewer found: 1 to 1,000 characters. Nobody reviews themselves.

@@ -19,6 +19,7 @@ type Guards struct {
 	MayRewrite  bool  // our role may change or delete audit events
 	KeysMissing int64 // patients whose key our keyset does not open
 	Unseen      int   // people with a role who have not signed in for unseenDays
+	SignFresh   SignFresh
 }
 
 // SecurityShow looks at the guards, for the score that an administrator sees.
@@ -36,6 +37,9 @@ func (c *Clinic) SecurityShow(ctx context.Context, a Actor) (g Guards, err error
 			return err
 		}
 		g = Guards{Encrypted: encrypted, MayRewrite: seen.MayRewrite, Unseen: int(seen.Unseen)}
+		if g.SignFresh, err = t.signFresh(ctx); err != nil {
+			return err
+		}
 		keys, err := t.PatientKeysCount(ctx)
 		for _, k := range keys {
 			if !c.keys.Holds(seal.WrappedBy(k.Head)) {

@@ -14,13 +14,18 @@ import (
 // keysPage is how many patients' keys one transaction of KeysRotate turns.
 const keysPage = 500
 
+const codeKeyLost = "key_lost"
+
+// closedName stands in a list where the name of a patient would, whose key this process was started without.
+const closedName Text = "A record that cannot be opened at the moment"
+
 // keyLost says of a patient's key that does not open why: the keyset lacks the key that wrapped it, which somebody can
 // mend, or what is stored was altered. Nothing is lost by the first.
 func (c *Clinic) keyLost(wrapped []byte, cause error) error {
 	if id := seal.WrappedBy(wrapped); !errors.Is(cause, seal.ErrOpen) || id == 0 || c.keys.Holds(id) {
 		return cause
 	}
-	return &Error{Kind: Unavailable, Code: "key_lost", cause: cause,
+	return &Error{Kind: Unavailable, Code: codeKeyLost, cause: cause,
 		Sentence: "What is kept about this patient cannot be opened at the moment: Countersign was started without one of its keys. Nothing is lost. Please tell whoever runs it; «countersign keys status» says which key is missing."}
 }
 

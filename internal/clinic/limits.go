@@ -18,6 +18,9 @@ const (
 	touchEvery  = time.Minute   // how coarse last_seen_at is, to spare a write per request
 	signFresh   = 4 * time.Hour // unless SIGN_FRESH says otherwise
 
+	signFreshLeast = 15 * time.Minute // whatever an administrator says
+	signFreshMost  = sessionMost
+
 	sessionsPerPage = 50
 
 	viewWindow = sessionIdle // the same look by the same session within it is one act

@@ -27,7 +27,8 @@ type PatientRow struct {
 	MRN      Text
 	Age      int
 	Channels []string
-	Waiting  int // messages not yet finished
+	Waiting  int  // messages not yet finished
+	Closed   bool // cannot be opened: their key is missing
 }
 
 // PatientPage is one page of the list; Next is the cursor of the following one, or empty.
@@ -35,6 +36,8 @@ type PatientPage struct {
 	Rows  []PatientRow
 	Next  string
 	Total int
+	// Closed is how many of the actor's patients cannot be opened: a search finds them by a whole number only.
+	Closed int
 }
 
 // Contact is one address of a patient.
@@ -67,9 +70,10 @@ type namedPatient struct {
 	id              uuid.UUID
 	name, birth, mr Text
 	sortKey         string
+	closed          bool
 }
 
-// namedPatients opens the names of the actor's patients, in order of name.
+// namedPatients opens the names of the actor's patients, in order of name; last are those that cannot be opened.
 func (t *tx) namedPatients(ctx context.Context) ([]namedPatient, error) {
 	rows, err := t.PatientNames(ctx, db.PatientNamesParams{ClinicID: t.clinicID(), StaffID: t.actor.ID})
 	if err != nil {
@@ -80,13 +84,16 @@ func (t *tx) namedPatients(ctx context.Context) ([]namedPatient, error) {
 		b := t.c.chest(r.ID, r.Wrapped)
 		p := namedPatient{id: r.ID, name: b.open(r.NameSealed, "patients", "name", r.ID),
 			birth: b.open(r.BirthDateSealed, "patients", "birth_date", r.ID), mr: b.open(r.MrnSealed, "patients", "mrn", r.ID)}
-		if b.err != nil {
-			return nil, b.err
+		if p.closed, err = b.row(&p.name); err != nil {
+			return nil, err
 		}
 		p.sortKey = sortKey(p.name.Reveal())
 		out = append(out, p)
 	}
 	slices.SortFunc(out, func(a, b namedPatient) int {
+		if a.closed != b.closed {
+			return map[bool]int{true: 1, false: -1}[a.closed]
+		}
 		if n := strings.Compare(a.sortKey, b.sortKey); n != 0 {
 			return n
 		}
@@ -143,15 +150,15 @@ func (t *tx) patientRows(ctx context.Context, people []namedPatient) ([]PatientR
 	rows := make([]PatientRow, len(people))
 	for i, p := range people {
 		n := byID[p.id]
-		rows[i] = PatientRow{ID: p.id, Name: p.name, MRN: p.mr, Age: ageOn(p.birth.Reveal(), t.at), Channels: n.Channels, Waiting: int(n.Waiting)}
+		rows[i] = PatientRow{ID: p.id, Name: p.name, MRN: p.mr, Age: ageOn(p.birth.Reveal(), t.at), Channels: n.Channels, Waiting: int(n.Waiting), Closed: p.closed}
 	}
 	return rows, nil
 }
 
 // PatientSearch finds patients of the care team by parts of the name, exact MRN or exact phone; at most searchMost.
 // Only a settled search is an act on the trail: the term as an HMAC, and how many it found.
-func (c *Clinic) PatientSearch(ctx context.Context, a Actor, term string, settled bool) ([]PatientRow, error) {
-	var rows []PatientRow
+func (c *Clinic) PatientSearch(ctx context.Context, a Actor, term string, settled bool) (PatientPage, error) {
+	var page PatientPage
 	term = tidy(term)
 	err := c.do(ctx, a, PatientSearch, Subject{Kind: "patients"}, func(t *tx) error {
 		t.silent = !settled
@@ -165,14 +172,21 @@ func (c *Clinic) PatientSearch(ctx context.Context, a Actor, term string, settle
 			return err
 		}
 		words := strings.Fields(plain(term))
-		hits := slices.DeleteFunc(all, func(p namedPatient) bool {
-			return !slices.Contains(exact, p.id) && !hasWords(plain(p.name.Reveal()), words)
-		})
+		var hits []namedPatient
+		for _, p := range all {
+			if p.closed {
+				page.Closed++
+			}
+			if slices.Contains(exact, p.id) || !p.closed && hasWords(plain(p.name.Reveal()), words) {
+				hits = append(hits, p)
+			}
+		}
 		t.searched(term, len(hits))
-		rows, err = t.patientRows(ctx, hits[:min(len(hits), searchMost)])
+		page.Total = len(hits)
+		page.Rows, err = t.patientRows(ctx, hits[:min(len(hits), searchMost)])
 		return err
 	})
-	return rows, err
+	return page, err
 }
 
 // searched puts a search on the trail: its term as an HMAC.

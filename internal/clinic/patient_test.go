@@ -128,15 +128,15 @@ func TestPatientListAndSearch(t *testing.T) {
 		t.Errorf("the list is %v, %d", names, list.Total)
 	}
 	for _, term := range []string{"angel", "ANGEL mul", "50001", "+1 415 555 0001", "(415) 555-0001"} {
-		rows, err := w.Clinic.PatientSearch(ctx, w.Staff, term, true)
+		page, err := w.Clinic.PatientSearch(ctx, w.Staff, term, true)
 		must(t, err)
-		if len(rows) != 1 || rows[0].ID != ángel || rows[0].Age != w.Clock.Now().Year()-1955-map[bool]int{true: 1}[w.Clock.Now().Format("0102") < "1102"] {
+		if rows := page.Rows; len(rows) != 1 || rows[0].ID != ángel || rows[0].Age != w.Clock.Now().Year()-1955-map[bool]int{true: 1}[w.Clock.Now().Format("0102") < "1102"] {
 			t.Errorf("%q finds %d", term, len(rows))
 		}
 	}
 	for _, term := range []string{"", "  ", "5000", "nobody", "ngel"} {
-		if rows, err := w.Clinic.PatientSearch(ctx, w.Staff, term, false); err != nil || len(rows) != 0 {
-			t.Errorf("%q finds %d, %v", term, len(rows), err)
+		if page, err := w.Clinic.PatientSearch(ctx, w.Staff, term, false); err != nil || len(page.Rows) != 0 {
+			t.Errorf("%q finds %d, %v", term, len(page.Rows), err)
 		}
 	}
 	wantCount(t, w, 5, "searches on the trail: settled ones", "SELECT count(*) FROM audit_events WHERE deed = 'patient.search'")

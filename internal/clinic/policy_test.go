@@ -127,6 +127,7 @@ glass.end         staff reviewer doctor
 glass.list        admin
 glass.review      admin
 security.show     admin
+security.edit     admin
 status.show       admin ops
 breaker.open      admin
 breaker.close     admin

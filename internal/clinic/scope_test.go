@@ -79,8 +79,8 @@ func TestScopeOfLists(t *testing.T) {
 				t.Errorf("%s lists the patient", name)
 			}
 		}
-		if len(found)+len(work.Rows)+len(reviews.Rows) != 0 {
-			t.Errorf("%s finds %d, works on %d, reviews %d", name, len(found), len(work.Rows), len(reviews.Rows))
+		if len(found.Rows)+len(work.Rows)+len(reviews.Rows) != 0 {
+			t.Errorf("%s finds %d, works on %d, reviews %d", name, len(found.Rows), len(work.Rows), len(reviews.Rows))
 		}
 	}
 }

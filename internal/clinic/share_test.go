@@ -13,7 +13,6 @@ import (
 
 	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
-	"countersign/internal/seal"
 )
 
 // shelf is some notices of one patient, and how they are dealt with: each by itself, or all in one transaction.
@@ -305,13 +304,7 @@ func TestSharedWithALostKey(t *testing.T) {
 		}
 		ids[i] = deliveryOf(t, w, w.Approved(t, of, "email"))
 	}
-	text, err := seal.NewKeyset()
-	must(t, err)
-	stranger, err := seal.OpenKeyring(text)
-	must(t, err)
-	_, wrapped, err := stranger.NewKey(lost)
-	must(t, err)
-	must(t, w.Exec(t, "UPDATE patient_keys SET wrapped = $1 WHERE patient_id = $2", wrapped, lost))
+	w.LoseKey(t, lost)
 	errs := together(len(ids), func(i int) error { _, err := w.Clinic.DeliveryClaim(ctx, worker, ids[i]); return err })
 	for i, err := range errs {
 		if i%2 == 0 {

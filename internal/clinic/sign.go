@@ -60,7 +60,7 @@ func (c *Clinic) ReviewApprove(ctx context.Context, a Actor, id uuid.UUID, versi
 		if err := approvable(a, rule); err != nil {
 			return err
 		}
-		if err := t.fresh(); err != nil {
+		if err := t.fresh(ctx); err != nil {
 			return err
 		}
 		if text != nil {

@@ -114,8 +114,8 @@ func (t *tx) teamRows(rows []db.TeamListByAdminRow) ([]TeamRow, error) {
 		b := t.c.chest(r.ID, r.Wrapped)
 		out[i] = TeamRow{ID: r.ID, Name: b.open(r.NameSealed, "patients", "name", r.ID), MRN: b.open(r.MrnSealed, "patients", "mrn", r.ID),
 			People: r.People, HasDoctor: r.HasDoctor}
-		if b.err != nil {
-			return nil, b.err
+		if _, err := b.row(&out[i].Name); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil

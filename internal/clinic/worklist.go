@@ -180,8 +180,8 @@ func (t *tx) worklist(ctx context.Context, statuses []string, mine bool, after s
 	for _, r := range rows {
 		b := t.c.chest(r.PatientID, r.Wrapped)
 		m := t.row(b, r.PatientID, r.NameSealed, r.BriefID, r.BodySealed)
-		if b.err != nil {
-			return w, b.err
+		if _, err := b.row(&m.Patient); err != nil {
+			return w, err
 		}
 		m.ID, m.PatientID, m.Status, m.Priority, m.RedFlag = r.ID, r.PatientID, r.Status, Priorities[r.Priority], r.RedFlag
 		m.Kind, m.Channel, m.Open, m.Doctor, m.Author = r.Kind, r.Channel, int(r.OpenFindings), r.DoctorName, r.AuthorName
@@ -228,8 +228,8 @@ func (t *tx) troubled(ctx context.Context) ([]MessageRow, error) {
 	for _, r := range rows {
 		b := t.c.chest(r.PatientID, r.Wrapped)
 		m := t.row(b, r.PatientID, r.NameSealed, r.BriefID, r.BodySealed)
-		if b.err != nil {
-			return nil, b.err
+		if _, err := b.row(&m.Patient); err != nil {
+			return nil, err
 		}
 		m.ID, m.PatientID, m.Status, m.Priority, m.RedFlag = r.ID, r.PatientID, r.Status, Priorities[r.Priority], r.RedFlag
 		m.Kind, m.Channel, m.Doctor, m.Author = r.Kind, r.Channel, r.DoctorName, r.AuthorName

@@ -49,6 +49,18 @@ func Reopened(t testing.TB, w *World) *clinic.Clinic {
 	return c
 }
 
+// LoseKey leaves a patient's key wrapped by a key that no process has.
+func (w *World) LoseKey(t testing.TB, patient uuid.UUID) {
+	t.Helper()
+	text, err := seal.NewKeyset()
+	w.must(t, err)
+	stranger, err := seal.OpenKeyring(text)
+	w.must(t, err)
+	_, wrapped, err := stranger.NewKey(patient)
+	w.must(t, err)
+	w.must(t, w.Exec(t, "UPDATE patient_keys SET wrapped = $1 WHERE patient_id = $2", wrapped, patient))
+}
+
 // Reseal is a value sealed as the clinic would seal it, made by somebody who holds the keyset and the database.
 func (w *World) Reseal(t testing.TB, patient uuid.UUID, table, column string, row uuid.UUID, text string) seal.Sealed {
 	t.Helper()

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 var (
@@ -35,31 +33,10 @@ func (c *Config) checkStore() (bad Complaints) {
 	if c.DatabaseMaxConns < 2 || c.DatabaseMaxConns > 1000 {
 		bad = append(bad, "DATABASE_MAX_CONNS must be between 2 and 1000.")
 	}
-	redis, err := url.Parse(c.RedisURL.Reveal())
-	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, redis.Scheme) {
-		bad = append(bad, "REDIS_URL must be an address such as redis://localhost:6379/0.")
+	if !slices.Contains([]string{TLSVerified, TLSEncrypted}, c.DatabaseTLS) {
+		bad = append(bad, "DATABASE_TLS must be verified or encrypted.")
 	}
-	return append(bad, c.checkKeyset()...)
-}
-
-// checkDatabase asks the driver itself what it would do with an address, so
-// that a plain-text fallback is seen too.
-func (c *Config) checkDatabase(name string, address Secret) Complaints {
-	if address == "" {
-		return Complaints{name + " must name the Postgres database."}
-	}
-	parsed, err := pgconn.ParseConfig(address.Reveal())
-	if err != nil {
-		return Complaints{name + " is not an address that Postgres understands."}
-	}
-	plain := parsed.TLSConfig == nil && !strings.HasPrefix(parsed.Host, "/") // a socket file never leaves the machine
-	for _, fallback := range parsed.Fallbacks {
-		plain = plain || fallback.TLSConfig == nil
-	}
-	if plain && c.Env.Guarded() {
-		return Complaints{fmt.Sprintf("%s allows a plain-text connection, which %s refuses; add sslmode=verify-full or sslmode=require.", name, c.Env)}
-	}
-	return nil
+	return append(append(bad, c.checkRedis()...), c.checkKeyset()...)
 }
 
 // checkWeb looks at the public address and at how people sign in.

@@ -103,39 +103,77 @@ func TestLoadRefusesEachFault(t *testing.T) {
 func TestProductionRefusesEachFault(t *testing.T) {
 	t.Parallel()
 	refuse(t, map[string]fault{
-		"plain database":               {production, "DATABASE_URL", "postgres://a:b@db.riverside-clinic.org/c?sslmode=disable", "plain-text"},
-		"plain database as a fallback": {production, "DATABASE_URL", "postgres://a:b@db.riverside-clinic.org/c?sslmode=prefer", "plain-text"},
-		"plain database unsaid":        {production, "DATABASE_URL", "host=db.riverside-clinic.org user=a dbname=c", "plain-text"},
-		"plain owner's database":       {production, "MIGRATE_DATABASE_URL", "postgres://o:b@db.riverside-clinic.org/c?sslmode=allow", "plain-text"},
-		"http base":                    {production, "BASE_URL", "http://countersign.riverside-clinic.org", "https://"},
-		"base left to its default":     {production, "BASE_URL", "", "https://"},
-		"sandbox issuer":               {production, "ACCESS_ISSUER", "http://localhost:8090", "https://"},
-		"sandbox issuer with https":    {production, "ACCESS_ISSUER", "https://localhost:8090", "points at this machine"},
-		"issuer elsewhere":             {production, "ACCESS_ISSUER", "https://login.riverside-clinic.org", ".cloudflareaccess.com"},
-		"issuer that looks alike":      {production, "ACCESS_ISSUER", "https://evilcloudflareaccess.com", ".cloudflareaccess.com"},
-		"sandbox mail":                 {production, "SENDGRID_BASE_URL", "http://localhost:8090", "https://"},
-		"sandbox mail with https":      {production, "SENDGRID_BASE_URL", "https://127.0.0.1:8090", "points at this machine"},
-		"sandbox text, short loopback": {production, "TWILIO_BASE_URL", "https://127.1", "points at this machine"},
-		"sandbox text, IPv6":           {production, "TWILIO_BASE_URL", "https://[::1]:8090", "points at this machine"},
-		"sandbox text, mapped":         {production, "TWILIO_BASE_URL", "https://[::ffff:127.0.0.1]", "points at this machine"},
-		"sandbox model by name":        {production, "OPENAI_BASE_URL", "https://sandbox:8090/v1", "points at this machine"},
-		"sandbox model, private":       {production, "OPENAI_BASE_URL", "https://10.2.3.4/v1", "points at this machine"},
-		"sandbox model, dot at end":    {production, "OPENAI_BASE_URL", "https://localhost./v1", "points at this machine"},
-		"sandbox key":                  {production, "SENDGRID_API_KEY", "SG.sandbox-key", "a sample value"},
-		"example token":                {production, "TWILIO_AUTH_TOKEN", "ChangeMe", "a sample value"},
-		"made-up sender":               {production, "MAIL_FROM", "messages@riverside.example", "made-up"},
-		"sandbox Sentry":               {production, "SENTRY_DSN", "http://abc@localhost:8090/1", "outside this network"},
-		"no ledger key":                {production, "LEDGER_KEY", "", "countersign audit key"},
-		"a ledger key for trying out":  {production, "LEDGER_KEY", "PRIVATE+KEY+local-countersign-abcd2345+0a0b0c0d+AQxx", "trying out"},
-		"a ledger key that is none":    {production, "LEDGER_KEY", "countersign", "as «countersign audit key» prints it"},
-		"short metrics token":          {production, "METRICS_TOKEN", "short", "16 characters"},
+		"plain database":                 {production, "DATABASE_URL", "postgres://a:b@db.riverside-clinic.org/c?sslmode=disable", "plain-text"},
+		"plain database as a fallback":   {production, "DATABASE_URL", "postgres://a:b@db.riverside-clinic.org/c?sslmode=prefer", "plain-text"},
+		"plain database unsaid":          {production, "DATABASE_URL", "host=db.riverside-clinic.org user=a dbname=c", "plain-text"},
+		"plain database, the other host": {production, "DATABASE_URL", "postgres://a:b@localhost,db.riverside-clinic.org/c?sslmode=disable", "plain-text"},
+		"plain database near by":         {production, "DATABASE_URL", "postgres://a:b@10.0.0.4/c?sslmode=disable", "plain-text"},
+		"a certificate nobody looks at":  {production, "DATABASE_URL", "postgres://a:b@db.riverside-clinic.org/c?sslmode=require", "certificate"},
+		"the same, near by":              {staging, "DATABASE_URL", "postgres://a:b@10.0.0.4/c?sslmode=require", "certificate"},
+		"the same, of the owner":         {production, "MIGRATE_DATABASE_URL", "postgres://o:b@db.riverside-clinic.org/c?sslmode=require", "certificate"},
+		"certificates, but which":        {production, "DATABASE_TLS", "yes", "verified or encrypted"},
+		"plain Redis":                    {production, "REDIS_URL", "redis://:pw@cache.riverside-clinic.org:6379", "plain text"},
+		"plain Redis, a public address":  {staging, "REDIS_URL", "redis://:pw@203.0.113.4:6379", "plain text"},
+		"plain owner's database":         {production, "MIGRATE_DATABASE_URL", "postgres://o:b@db.riverside-clinic.org/c?sslmode=allow", "plain-text"},
+		"http base":                      {production, "BASE_URL", "http://countersign.riverside-clinic.org", "https://"},
+		"base left to its default":       {production, "BASE_URL", "", "https://"},
+		"sandbox issuer":                 {production, "ACCESS_ISSUER", "http://localhost:8090", "https://"},
+		"sandbox issuer with https":      {production, "ACCESS_ISSUER", "https://localhost:8090", "points at this machine"},
+		"issuer elsewhere":               {production, "ACCESS_ISSUER", "https://login.riverside-clinic.org", ".cloudflareaccess.com"},
+		"issuer that looks alike":        {production, "ACCESS_ISSUER", "https://evilcloudflareaccess.com", ".cloudflareaccess.com"},
+		"sandbox mail":                   {production, "SENDGRID_BASE_URL", "http://localhost:8090", "https://"},
+		"sandbox mail with https":        {production, "SENDGRID_BASE_URL", "https://127.0.0.1:8090", "points at this machine"},
+		"sandbox text, short loopback":   {production, "TWILIO_BASE_URL", "https://127.1", "points at this machine"},
+		"sandbox text, IPv6":             {production, "TWILIO_BASE_URL", "https://[::1]:8090", "points at this machine"},
+		"sandbox text, mapped":           {production, "TWILIO_BASE_URL", "https://[::ffff:127.0.0.1]", "points at this machine"},
+		"sandbox model by name":          {production, "OPENAI_BASE_URL", "https://sandbox:8090/v1", "points at this machine"},
+		"sandbox model, private":         {production, "OPENAI_BASE_URL", "https://10.2.3.4/v1", "points at this machine"},
+		"sandbox model, dot at end":      {production, "OPENAI_BASE_URL", "https://localhost./v1", "points at this machine"},
+		"sandbox key":                    {production, "SENDGRID_API_KEY", "SG.sandbox-key", "a sample value"},
+		"example token":                  {production, "TWILIO_AUTH_TOKEN", "ChangeMe", "a sample value"},
+		"made-up sender":                 {production, "MAIL_FROM", "messages@riverside.example", "made-up"},
+		"sandbox Sentry":                 {production, "SENTRY_DSN", "http://abc@localhost:8090/1", "outside this network"},
+		"no ledger key":                  {production, "LEDGER_KEY", "", "countersign audit key"},
+		"a ledger key for trying out":    {production, "LEDGER_KEY", "PRIVATE+KEY+local-countersign-abcd2345+0a0b0c0d+AQxx", "trying out"},
+		"a ledger key that is none":      {production, "LEDGER_KEY", "countersign", "as «countersign audit key» prints it"},
+		"short metrics token":            {production, "METRICS_TOKEN", "short", "16 characters"},
 	})
+}
+
+// What production takes: TLS that looks at the certificate, whatever stays on this machine, plain Redis on a private network, and
+// TLS with whomever answers where somebody says that they know. That opens no way to plain text.
+func TestProductionTakesSafeServers(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"postgres://a:b@db.riverside-clinic.org/c?sslmode=verify-full", "postgres://a:b@db.riverside-clinic.org/c?sslmode=verify-ca",
+		"postgres://a:b@localhost/c?sslmode=disable", "postgres://a:b@127.0.0.1/c", "postgres://a:b@[::1]/c?sslmode=prefer", "host=/run/postgresql user=a dbname=c",
+		"postgres://a:b@localhost,db.riverside-clinic.org/c?sslmode=verify-full"} {
+		environ := production(t)
+		environ["DATABASE_URL"] = address
+		if _, err := Load(from(environ)); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	for _, address := range []string{"redis://10.0.0.4:6379", "redis://redis:6379", "redis://cache.internal:6379", "redis://127.0.0.1:6379", "unix:///run/redis.sock", "rediss://cache.riverside-clinic.org:6380"} {
+		environ := production(t)
+		environ["REDIS_URL"] = address
+		if _, err := Load(from(environ)); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	environ := production(t)
+	environ["DATABASE_TLS"] = "encrypted"
+	for mode, want := range map[string]bool{"require": true, "verify-full": true, "prefer": false, "allow": false, "disable": false} {
+		environ["DATABASE_URL"] = "postgres://a:b@db.riverside-clinic.org/c?sslmode=" + mode
+		if _, err := Load(from(environ)); (err == nil) != want {
+			t.Errorf("encrypted, and sslmode=%s: %v", mode, err)
+		}
+	}
 }
 
 func TestStagingRefusesLikeProduction(t *testing.T) {
 	t.Parallel()
 	environ := local(t)
-	environ["APP_ENV"] = "staging"
+	environ["APP_ENV"], environ["DATABASE_URL"] = "staging", "postgres://app@db.riverside-clinic.org/c?sslmode=disable"
 	_, err := Load(from(environ))
 	if err == nil {
 		t.Fatal("staging accepts the sandbox")

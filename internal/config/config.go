@@ -40,6 +40,7 @@ type Config struct {
 	DatabaseURL        Secret `env:"DATABASE_URL"`                       // as the app's role
 	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"`               // as the owner; default DatabaseURL
 	DatabaseMaxConns   int    `env:"DATABASE_MAX_CONNS" envDefault:"16"` // the most connections of one process
+	DatabaseTLS        string `env:"DATABASE_TLS" envDefault:"verified"` // what a connection elsewhere must be: verified, or only encrypted
 	RedisURL           Secret `env:"REDIS_URL"`
 	Keyset             Secret `env:"KEYSET"`           // for seal.OpenKeyring; encrypted if KeysetKMS is set
 	KeysetKMS          string `env:"KEYSET_KMS"`       // the key service that decrypts Keyset, as an address; empty: none

@@ -19,7 +19,7 @@ func (c *Config) checkKeyset() Complaints {
 		if err != nil {
 			return Complaints{"KEYSET must be base64, as «countersign keys new» prints it with KEYSET_KMS set."}
 		}
-		return c.checkKMS()
+		return c.CheckKMS()
 	}
 	var kept struct {
 		Local bool `json:"local"`
@@ -33,8 +33,8 @@ func (c *Config) checkKeyset() Complaints {
 	return nil
 }
 
-// checkKMS looks at the address of a key service. A key in the address itself protects nothing.
-func (c *Config) checkKMS() Complaints {
+// CheckKMS looks at the address of a key service. A key in the address itself protects nothing.
+func (c *Config) CheckKMS() Complaints {
 	service, err := url.Parse(c.KeysetKMS)
 	switch {
 	case err != nil || !slices.Contains([]string{"awskms", "base64key"}, service.Scheme):

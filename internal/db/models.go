@@ -104,20 +104,21 @@ type CareTeam struct {
 }
 
 type Clinic struct {
-	ID            uuid.UUID
-	Name          string
-	NoticeName    string
-	Phone         string
-	EmergencyLine string
-	TimeZone      string
-	UndoSeconds   int32
-	PageDays      int32
-	CreatedAt     time.Time
-	Version       int32
-	DraftingOn    bool
-	EmailOn       bool
-	SmsOn         bool
-	LaterOn       bool
+	ID               uuid.UUID
+	Name             string
+	NoticeName       string
+	Phone            string
+	EmergencyLine    string
+	TimeZone         string
+	UndoSeconds      int32
+	PageDays         int32
+	CreatedAt        time.Time
+	SignFreshMinutes *int32
+	Version          int32
+	DraftingOn       bool
+	EmailOn          bool
+	SmsOn            bool
+	LaterOn          bool
 }
 
 type Consent struct {

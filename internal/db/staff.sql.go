@@ -46,7 +46,7 @@ func (q *Queries) ClinicCreate(ctx context.Context, arg ClinicCreateParams) erro
 }
 
 const clinicFirst = `-- name: ClinicFirst :one
-SELECT id, name, notice_name, phone, emergency_line, time_zone, undo_seconds, page_days, created_at, version, drafting_on, email_on, sms_on, later_on FROM clinics ORDER BY created_at, id LIMIT 1
+SELECT id, name, notice_name, phone, emergency_line, time_zone, undo_seconds, page_days, created_at, sign_fresh_minutes, version, drafting_on, email_on, sms_on, later_on FROM clinics ORDER BY created_at, id LIMIT 1
 `
 
 func (q *Queries) ClinicFirst(ctx context.Context) (Clinic, error) {
@@ -62,6 +62,7 @@ func (q *Queries) ClinicFirst(ctx context.Context) (Clinic, error) {
 		&i.UndoSeconds,
 		&i.PageDays,
 		&i.CreatedAt,
+		&i.SignFreshMinutes,
 		&i.Version,
 		&i.DraftingOn,
 		&i.EmailOn,
@@ -72,7 +73,7 @@ func (q *Queries) ClinicFirst(ctx context.Context) (Clinic, error) {
 }
 
 const clinicGet = `-- name: ClinicGet :one
-SELECT id, name, notice_name, phone, emergency_line, time_zone, undo_seconds, page_days, created_at, version, drafting_on, email_on, sms_on, later_on FROM clinics WHERE id = $1
+SELECT id, name, notice_name, phone, emergency_line, time_zone, undo_seconds, page_days, created_at, sign_fresh_minutes, version, drafting_on, email_on, sms_on, later_on FROM clinics WHERE id = $1
 `
 
 func (q *Queries) ClinicGet(ctx context.Context, id uuid.UUID) (Clinic, error) {
@@ -88,6 +89,7 @@ func (q *Queries) ClinicGet(ctx context.Context, id uuid.UUID) (Clinic, error) {
 		&i.UndoSeconds,
 		&i.PageDays,
 		&i.CreatedAt,
+		&i.SignFreshMinutes,
 		&i.Version,
 		&i.DraftingOn,
 		&i.EmailOn,
@@ -95,6 +97,20 @@ func (q *Queries) ClinicGet(ctx context.Context, id uuid.UUID) (Clinic, error) {
 		&i.LaterOn,
 	)
 	return i, err
+}
+
+const clinicSignFresh = `-- name: ClinicSignFresh :exec
+UPDATE clinics SET sign_fresh_minutes = $1 WHERE id = $2
+`
+
+type ClinicSignFreshParams struct {
+	Minutes *int32
+	ID      uuid.UUID
+}
+
+func (q *Queries) ClinicSignFresh(ctx context.Context, arg ClinicSignFreshParams) error {
+	_, err := q.db.Exec(ctx, clinicSignFresh, arg.Minutes, arg.ID)
+	return err
 }
 
 const doctorsOfClinic = `-- name: DoctorsOfClinic :many

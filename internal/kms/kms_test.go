@@ -22,10 +22,10 @@ func service(t *testing.T) string {
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		const prefix = "alias/countersign|"
+		const prefix = "alias/countersign|" // what was encrypted with another key is not decrypted again
 		switch target := r.Header.Get("X-Amz-Target"); {
-		case target == "TrentService.Encrypt" && in.KeyID == "alias/countersign":
-			_ = json.NewEncoder(w).Encode(map[string]any{"CiphertextBlob": append([]byte(prefix), in.Plaintext...)})
+		case target == "TrentService.Encrypt" && strings.HasPrefix(in.KeyID, "alias/"):
+			_ = json.NewEncoder(w).Encode(map[string]any{"CiphertextBlob": append([]byte(in.KeyID+"|"), in.Plaintext...)})
 		case target == "TrentService.Decrypt" && strings.HasPrefix(string(in.CiphertextBlob), prefix):
 			_ = json.NewEncoder(w).Encode(map[string]any{"Plaintext": in.CiphertextBlob[len(prefix):]})
 		default:
@@ -38,6 +38,9 @@ func service(t *testing.T) string {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "a-made-up-secret")
 	return "awskms:///alias/countersign?region=us-west-2&endpoint=" + server.URL
 }
+
+// Service is for the tests of the whole road.
+var Service = service
 
 func TestThereAndBack(t *testing.T) {
 	local := "base64key://" + base64.URLEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))

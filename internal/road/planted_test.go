@@ -64,6 +64,9 @@ func TestPlantedTextStaysInside(t *testing.T) {
 	}
 	l := &leaks{t: t, secrets: strings.Fields(string(tokens))}
 	l.look("what the processes printed", printed, who, what, l.secrets)
+	if !bytes.Contains(printed, []byte("the filter found an attack")) {
+		t.Error("the filter found nothing: it was not tried")
+	}
 	t.Log(l.seen)
 }
 
@@ -91,7 +94,7 @@ func (l *leaks) look(place string, text []byte, marks ...[]string) {
 // drivePlanted is the whole of it in a process of its own, so that nothing else is printed there.
 func drivePlanted(t *testing.T, secrets string) {
 	sinks := newSinks(t)
-	h := open(t, hurried, sinks.between, func(env map[string]string) { env["LOG_LEVEL"] = "debug" })
+	h := open(t, hurried, sinks.between, func(env map[string]string) { env["LOG_LEVEL"], env["WAF"] = "debug", "detect" })
 	s, token := h.plant(sinks)
 	must(t, os.WriteFile(secrets, []byte(token), 0o600))
 	p := &planter{h: h, scene: s}
@@ -100,6 +103,7 @@ func drivePlanted(t *testing.T, secrets string) {
 		p.everyRoute(subject, h.as(subject))
 	}
 	p.everyRoute("nobody", h.client())
+	p.provokeFilter(h.as("amara-osei"))
 	h.failServers(sinks, p)
 	l := &leaks{t: t, secrets: []string{token}}
 	figures := h.figures()
@@ -211,6 +215,13 @@ func (p *planter) things(path string) []string {
 		return append(slices.Clone(p.scene.messages), uuid.NewString())
 	}
 	return []string{""}
+}
+
+// provokeFilter attacks with what was planted, in a query and in a field, so that the filter has something to tell of.
+func (p *planter) provokeFilter(c *client) {
+	attack := "<script>alert('" + plantedName + " takes " + plantedWord + "')</script>"
+	p.call(c, http.MethodGet, "/deliveries?code="+url.QueryEscape(attack), nil)
+	p.call(c, http.MethodPost, "/patients/search", url.Values{"term": {plantedName}, "colour": {attack}})
 }
 
 var title = regexp.MustCompile(`(?s)<title>.*?</title>`)

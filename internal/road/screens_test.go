@@ -89,7 +89,7 @@ func TestSecurityScore(t *testing.T) {
 	admin.signIn(h, "ruth-ebbing")
 	admin.visit(h.web + "/security")
 	admin.page("security")
-	for _, words := range []string{"The keyset is encrypted", "To do: Set KEYSET_KMS", "it was answered 403", "nothing unsafe, and 'none' by default"} {
+	for _, words := range []string{"The keyset is encrypted", "To do: Run countersign keys move", "it was answered 403", "nothing unsafe, and 'none' by default"} {
 		if !strings.Contains(admin.text("main"), words) {
 			t.Errorf("the page does not say %q", words)
 		}

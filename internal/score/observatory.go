@@ -3,9 +3,7 @@ package score
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,14 +14,6 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Page is where one looks: an address of the installation that answers 200 without a sign-in and sets a cookie where it
-// can, asked as the public address would be.
-type Page struct {
-	Public string // the public address, such as https://messages.riverside.example
-	Path   string
-	Dial   string // host and port to connect to in its place; empty: the public address itself
-}
-
 // seen is an answer, read.
 type seen struct {
 	header  http.Header
@@ -32,9 +22,6 @@ type seen struct {
 	secure  bool // what browsers take for a secure origin: https, or this machine
 	host    string
 }
-
-// most is how much of a page is read, in bytes.
-const most = 1 << 20
 
 // observe scores the page by https://developer.mozilla.org/en-US/observatory/docs/tests_and_scoring, read in
 // November 2026: 100 points, less the penalties; bonuses count from 90 on.
@@ -69,38 +56,17 @@ func total(lines []Line) int {
 	return max(points, 0)
 }
 
-// fetch gets the page over a connection of its own, as a browser's first one.
+// fetch gets the page as a browser's first one.
 func (p Page) fetch(ctx context.Context) (seen, error) {
-	public, err := url.Parse(p.Public)
+	answer, err := p.Send(ctx, Ask{Method: http.MethodGet, Path: p.Path})
 	if err != nil {
-		return seen{}, errors.New("the public address cannot be read")
+		return seen{}, err
 	}
-	dialer := &net.Dialer{}
-	transport := &http.Transport{DisableKeepAlives: true}
-	address := strings.TrimSuffix(p.Public, "/") + p.Path
-	if p.Dial != "" { // behind the edge: the public name, without its TLS
-		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, p.Dial)
-		}
-		address = "http://" + public.Host + p.Path
+	if answer.Status != http.StatusOK || answer.Cut {
+		return seen{}, fmt.Errorf("the page answers %d", answer.Status)
 	}
-	ctx, cancel := context.WithTimeout(ctx, tryTime)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return seen{}, errors.New("the page's address cannot be read")
-	}
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
-	if err != nil {
-		return seen{}, errors.New("the page does not answer")
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, most))
-	if err != nil || response.StatusCode != http.StatusOK {
-		return seen{}, fmt.Errorf("the page answers %d", response.StatusCode)
-	}
-	return seen{header: response.Header, cookies: response.Cookies(), body: body, secure: public.Scheme == "https" || IsThisMachine(public.Hostname()), host: public.Host}, nil
+	return seen{header: answer.Header, cookies: answer.Cookies, body: answer.Body, secure: answer.Public.Scheme == "https" || IsThisMachine(answer.Public.Hostname()),
+		host: answer.Public.Host}, nil
 }
 
 // IsThisMachine is true for a host that only this machine reaches.

@@ -17,9 +17,9 @@ type againView struct {
 type againField struct{ Name, Value string }
 
 // typed is what a person typed into a form that could not be taken, field by field, as far as it can be read. For htmx it is
-// nothing: its page still holds the words.
+// nothing: its page still holds the words. A patient types a date and nothing else.
 func (s *Server) typed(c *call) (all []string) {
-	if c.route == nil || c.isHTMX() {
+	if c.route == nil || c.route.door == doorPatient || !c.route.hasForm() || c.isHTMX() || !c.readLate() {
 		return nil
 	}
 	known := s.forms[c.route.path]
@@ -43,12 +43,8 @@ func (c *call) again() *againView {
 	if r.Method != http.MethodPost || c.isHTMX() || c.route == nil || c.route.door != doorStaff || strings.HasPrefix(c.route.path, pathBoard) {
 		return nil
 	}
-	if c.form.values == nil { // refused before the form was looked at
-		f, err := readForm(c.Response(), r)
-		if err != nil {
-			return nil
-		}
-		c.form = f
+	if !c.readLate() {
+		return nil
 	}
 	v := &againView{Action: r.URL.Path}
 	for _, name := range slices.Sorted(maps.Keys(c.form.values)) {
@@ -57,4 +53,14 @@ func (c *call) again() *againView {
 		}
 	}
 	return v
+}
+
+// readLate reads the form of a request that was refused before anybody looked at it. It says whether there is one.
+func (c *call) readLate() bool {
+	if c.form.values != nil {
+		return true
+	}
+	f, err := readForm(c.Response(), c.Request())
+	c.form = f
+	return err == nil
 }

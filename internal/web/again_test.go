@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,37 @@ func TestFormsCanBeSentAgain(t *testing.T) {
 	t.Cleanup(away.Close)
 	s.cfg.Clinic = away
 	back.wants(back.post("/briefs", briefFields(s, id)...), http.StatusServiceUnavailable, `action="/briefs"`, "Book a blood test", "Send it again")
+}
+
+// A plain form that the filter stops comes back to be copied, with what was typed into every field of it, however it was typed;
+// what only a program can have sent stays dead text. A form of another site's page comes back never.
+func TestTypedWordsOutliveTheFilter(t *testing.T) {
+	t.Parallel()
+	s := behind(t, blocking)
+	v := s.as(t, s.world.Doctor)
+	attack := "1' OR '1'='1"
+	id := uuid.NewString()
+	fields := briefFields(s, id, "send_at", attack, "inquiry", "Asked <twice> about her knee.")
+	got := v.post("/briefs", fields...)
+	if !stopped(got) {
+		t.Fatal(got.Code, got.Body)
+	}
+	v.wants(got, http.StatusForbidden, "copy what you still need", "Asked &lt;twice&gt; about her knee.", "1&#39; OR &#39;1&#39;=&#39;1", "Book a blood test")
+	if body := got.Body.String(); strings.Contains(body, id) || strings.Contains(body, "Send it again") {
+		t.Error("what nobody typed is shown, or what was stopped is offered to be sent again")
+	}
+	for name, got := range map[string]string{"htmx": v.htmx("main").post("/briefs", fields...).Body.String(), "a query": v.get("/deliveries?code=" + url.QueryEscape(attack)).Body.String(),
+		"a patient": v.post("/m/"+plantedToken, "lang", "en", "month", attack, "day", "2", "year", "1950").Body.String()} {
+		if strings.Contains(got, "copy what you still need") || !strings.Contains(got, "looks like an attack") {
+			t.Errorf("%s reads %s", name, got)
+		}
+	}
+	other := httptest.NewRequest(post, "/briefs", strings.NewReader(url.Values{"inquiry": {"planted by another site"}, "send_at": {attack}}.Encode()))
+	other.Header.Set("Content-Type", urlEncoded)
+	other.Header.Set("Sec-Fetch-Site", "cross-site")
+	if got := v.do(other); got.Code != http.StatusForbidden || strings.Contains(got.Body.String(), "planted by") {
+		t.Errorf("another site's form: %d %s", got.Code, got.Body)
+	}
 }
 
 // When the message has moved on, what was typed is shown beside how it stands now.

@@ -95,8 +95,8 @@ func (s *Server) fail(err error, ec echo.Context) {
 		return
 	}
 	c, ok := ec.Get(contextCall).(*call)
-	if !ok { // no route took it
-		c = &call{Context: ec, actor: s.nobody(ec)}
+	if !ok { // no route took it, or the filter was faster
+		c = &call{Context: ec, actor: s.nobody(ec), route: s.routed(ec)}
 		if tooMany := s.strangers(ec); tooMany != nil {
 			err = tooMany
 		} else {
@@ -116,6 +116,16 @@ func (s *Server) fail(err error, ec echo.Context) {
 	s.showFailure(c, status, sentence)
 }
 
+// routed is the route that the filter's look at the router's table found; nil where nobody looked.
+func (s *Server) routed(c echo.Context) *route {
+	for _, r := range s.routes() {
+		if r.method == c.Request().Method && r.path == c.Path() {
+			return &r
+		}
+	}
+	return nil
+}
+
 func (s *Server) showFailure(c *call, status int, sentence string) {
 	h := c.Response().Header()
 	switch status {
@@ -130,7 +140,7 @@ func (s *Server) showFailure(c *call, status int, sentence string) {
 	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
 		view.Again = c.again()
 	}
-	if status == http.StatusUnprocessableEntity {
+	if status == http.StatusUnprocessableEntity || status == http.StatusForbidden {
 		view.Typed = s.typed(c)
 	}
 	a := answer{page: pageError, part: partError, title: "Something is not right", v: view}

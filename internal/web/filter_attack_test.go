@@ -263,6 +263,10 @@ func TestFilterIsNotMadeToWork(t *testing.T) {
 	if seen := preview.toLookAt(sent); seen.Get("pick") != "1 OR 1=1" {
 		t.Errorf("an id that is none is not looked at: %v", seen["pick"])
 	}
+	crowded := url.Values{"code": {"' OR 1=1 --"}, "pick": slices.Repeat([]string{"no id"}, 1000)}
+	if seen := preview.toLookAt(crowded); seen.Get("code") == "" || !seen.Has("pick") {
+		t.Error("a list that goes on and on keeps a field from being looked at")
+	}
 	long := "/deliveries?code=" + strings.Repeat("7", lookLight)
 	for range s.rules.heavy.Most {
 		if got := v.get(long); stopped(got) || got.Code == http.StatusTooManyRequests {

@@ -39,6 +39,7 @@ const (
 	saidEnabled    flash = "enabled"
 	saidGlassEnded flash = "glass-ended"
 	saidReviewed   flash = "reviewed"
+	saidSignFresh  flash = "sign-fresh"
 )
 
 func (f flash) sentence() string {
@@ -95,6 +96,8 @@ func (f flash) sentence() string {
 		return "Your emergency access is over."
 	case saidReviewed:
 		return "Reviewed. Your note is kept with it."
+	case saidSignFresh:
+		return "Saved. It holds from the next signature on."
 	default:
 		return f.ofSteering()
 	}

@@ -106,7 +106,7 @@ func TestStrictForms(t *testing.T) {
 	before, tried := s.tables(t), 0
 	for path, form := range s.forms {
 		v := people[""]
-		if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/teams") || strings.HasSuffix(path, "/review") {
+		if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/security") || strings.HasPrefix(path, "/teams") || strings.HasSuffix(path, "/review") {
 			v = people["/networks"]
 		}
 		names := slices.Sorted(maps.Keys(form))
@@ -213,7 +213,7 @@ func TestOverlongFields(t *testing.T) {
 				continue
 			}
 			v := doctor
-			if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/teams") || strings.HasSuffix(path, "/review") {
+			if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/security") || strings.HasPrefix(path, "/teams") || strings.HasSuffix(path, "/review") {
 				v = admin
 			}
 			values := url.Values{name: {long}, "version": {"2"}, "patient_id": {s.world.Patient.String()}, "id": {uuid.NewString()}}

@@ -14,6 +14,7 @@ type patientListView struct {
 	Total    int
 	Term     string
 	Searched bool
+	Closed   int // patients whom a search by name cannot find
 	Errors   map[string]string
 }
 
@@ -33,12 +34,12 @@ func (s *Server) patientSearch(c *call) error {
 	if term == "" {
 		return s.patientList(c)
 	}
-	rows, err := s.cfg.Clinic.PatientSearch(c.ctx(), c.actor, term, true)
+	page, err := s.cfg.Clinic.PatientSearch(c.ctx(), c.actor, term, true)
 	if err != nil {
 		return err
 	}
 	return s.render(c, http.StatusOK, answer{page: pagePatients, part: partPatients, title: "Patients", nav: "patients",
-		v: patientListView{Rows: rows, Total: len(rows), Term: term, Searched: true}})
+		v: patientListView{Rows: page.Rows, Total: page.Total, Term: term, Searched: true, Closed: page.Closed}})
 }
 
 type patientView struct {

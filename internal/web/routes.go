@@ -112,6 +112,7 @@ func (s *Server) routesOfKeepers() []route {
 		{get, "/reports", doorStaff, clinic.ReportList, s.reportList},
 
 		{get, "/security", doorStaff, clinic.SecurityShow, s.securityShow},
+		{post, "/security/edit", doorStaff, clinic.SecurityEdit, s.securityEdit},
 		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
 		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
 		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},

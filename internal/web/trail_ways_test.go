@@ -86,6 +86,7 @@ func (s trail) waysOfKeepers() map[string]way {
 		"POST /networks/:id/unblock": func() *httptest.ResponseRecorder {
 			return s.as(s.t, w.Admin).post("/networks/"+w.Strings(s.t, "SELECT id::text FROM networks WHERE kind = 'block' ORDER BY id LIMIT 1")[0]+"/unblock", "sure", "1")
 		},
+		"POST /security/edit":           s.press(w.Admin, "/security/edit", "sign_fresh", "30"),
 		"POST /breakers/:channel/open":  func() *httptest.ResponseRecorder { return s.breaker("open") },
 		"POST /breakers/:channel/close": func() *httptest.ResponseRecorder { return s.breaker("close") },
 		"GET " + pathBoard:              func() *httptest.ResponseRecorder { return s.as(s.t, w.Ops).get(pathBoard) },

@@ -1,0 +1,1 @@
+ALTER TABLE clinics DROP COLUMN sign_fresh_minutes;
