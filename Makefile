@@ -12,7 +12,7 @@ BREAK ?=
 WARM = $(if $(filter ./...,$(PKG)),./internal/...,$(PKG))
 TOOL = CGO_ENABLED=0 go tool -modfile=tools/go.mod
 
-.PHONY: run test check reset build bench chaos generate local
+.PHONY: run test check reset build sbom watch bench chaos generate local
 
 run: local
 	@bin/local run
@@ -22,7 +22,7 @@ test: local
 	@bin/local exec -build='-race $(WARM)' -- go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 check:
-	@echo 'check: gofmt' && files=$$(gofmt -l *.go cmd docs internal) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
+	@echo 'check: gofmt' && files=$$(gofmt -l *.go cmd deploy docs internal) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
 	@echo 'check: go vet' && go vet ./... && go vet -tags=faultpoints ./internal/faultpoint
 	@echo 'check: staticcheck (compiled on its first use: half a minute)' && $(TOOL) staticcheck ./...
 	@echo 'check: sqlc diff (the same)' && $(TOOL) sqlc diff
@@ -30,8 +30,18 @@ check:
 reset: local
 	@bin/local reset
 
+# Static, so that an image needs nothing else in it.
 build:
-	go build -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+# What is in the two processes and the tool, down to each module's version, as CycloneDX.
+sbom:
+	@mkdir -p bin && for program in web worker countersign; do \
+		go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 app -json -licenses -main cmd/$$program -output bin/$$program.cdx.json . || exit 1; done
+
+# make run, begun anew after each change. air is GPL: a tool that is run, never a part of what is built.
+watch:
+	@go run github.com/air-verse/air@v1.67.4
 
 # The engine's table, some minutes; LONG=1 makes 100,000 deliveries of it. PKG=./internal/road and others have benches of their own.
 bench: local

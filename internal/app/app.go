@@ -23,6 +23,7 @@ import (
 	"countersign/internal/clinic"
 	"countersign/internal/config"
 	"countersign/internal/fence"
+	"countersign/internal/figures"
 	"countersign/internal/limit"
 	"countersign/internal/logging"
 	"countersign/internal/metrics"
@@ -55,6 +56,7 @@ type App struct {
 	keyMade  time.Time // of the key that wraps
 	dial     string    // where the web's own socket is
 	scored   scored
+	recorder *figures.Recorder // the web's
 }
 
 // Open reads the keys and joins the rooms. It fails on settings that cannot work, and asks nobody outside.
@@ -73,6 +75,10 @@ func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 		return nil, err
 	}
 	if a.bucket, err = openBucket(ctx, cfg); err != nil {
+		a.clinic.Close()
+		return nil, err
+	}
+	if err := a.metrics.Registry().Register(figures.NewSeries(a.clinic)); err != nil {
 		a.clinic.Close()
 		return nil, err
 	}

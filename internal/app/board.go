@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
 
+	"countersign/internal/config"
 	"countersign/internal/worker"
 )
 
@@ -24,10 +25,11 @@ const boardPath = "/ops/queues"
 type board struct {
 	mon      *asynqmon.HTTPHandler
 	readOnly bool
+	stage    config.Env
 }
 
-func newBoard(options *redis.Options, readOnly bool) *board {
-	return &board{readOnly: readOnly, mon: asynqmon.New(asynqmon.Options{
+func newBoard(options *redis.Options, readOnly bool, stage config.Env) *board {
+	return &board{readOnly: readOnly, stage: stage, mon: asynqmon.New(asynqmon.Options{
 		RootPath:     boardPath,
 		RedisConnOpt: connection{options},
 		ReadOnly:     readOnly,
@@ -69,7 +71,7 @@ func (b *board) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	} else if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<!doctype html")) {
 		nonce := newNonce()
-		body = frame(body, nonce)
+		body = banner(frame(body, nonce), nonce, b.stage)
 		w.Header().Set("Content-Security-Policy", boardPolicy(nonce))
 		page.header.Set("Content-Type", "text/html; charset=utf-8")
 	}
@@ -115,6 +117,16 @@ func frame(page []byte, nonce string) []byte {
 	page = outsideLink.ReplaceAll(page, nil)
 	page = inlineScript.ReplaceAll(page, []byte(`<script nonce="`+nonce+`">`))
 	return bytes.Replace(page, []byte("<head>"), []byte(`<head><meta property="csp-nonce" content="`+nonce+`"/>`), 1)
+}
+
+// banner says on the board, too, that this is not production: at its lower edge, since its own bar has the upper one.
+func banner(page []byte, nonce string, stage config.Env) []byte {
+	if stage == config.Production {
+		return page
+	}
+	return bytes.Replace(page, []byte("<body>"), []byte(`<body><style nonce="`+nonce+`">aside.env{position:fixed;z-index:9999;bottom:0;left:0;right:0;`+
+		`padding:4px 16px;background:#fff3cd;color:#3d2f00;border-top:1px solid #b58900;font:14px sans-serif}</style>`+
+		`<aside class="env" aria-label="Where you are">This is the <b>`+string(stage)+`</b> stage, not the real clinic.</aside>`), 1)
 }
 
 func newNonce() string {

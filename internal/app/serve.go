@@ -38,9 +38,10 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	a.dial = own(listener)
 	boards := map[bool]*board{}
 	for _, readOnly := range []bool{true, false} {
-		boards[readOnly] = newBoard(a.redis.Options(), readOnly)
+		boards[readOnly] = newBoard(a.redis.Options(), readOnly, a.cfg.Env)
 		defer boards[readOnly].Close()
 	}
+	a.recorder = a.webFigures()
 	server, err := a.webServer(boards[false], boards[true])
 	if err != nil {
 		return err
@@ -49,11 +50,12 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	var hub sync.WaitGroup
 	hub.Go(func() { a.hub.Run(hubbing) })
 	hub.Go(func() { a.fence.Run(hubbing, false) })
+	hub.Go(func() { a.recorder.Run(hubbing) })
 	defer hub.Wait()
 	defer stop()
-	a.log.InfoContext(ctx, "web is up", "listen", listener.Addr().String())
+	a.log.Log(ctx, logging.Notice, "web is up", "listen", listener.Addr().String())
 	err = server.Serve(ctx, listener)
-	a.log.InfoContext(ctx, "web is down")
+	a.log.Log(ctx, logging.Notice, "web is down")
 	return err
 }
 
@@ -71,7 +73,8 @@ func (a *App) webServer(queues, queuesReadOnly http.Handler) (*web.Server, error
 		Clinic: a.clinic, BaseURL: a.cfg.BaseURL, Env: string(a.cfg.Env), Version: Version(), Templates: countersign.Templates(), Static: countersign.Static(),
 		TrustedProxies: a.cfg.TrustedProxies, AddressHeader: a.cfg.AddressHeader, CountryHeader: a.cfg.CountryHeader,
 		Limits: a.limits, Rates: web.Rates(a.cfg.Limits), Hub: a.hub, SendGrid: a.sendgrid, Twilio: a.twilio, Inbound: inbound{a.twilio},
-		Fence: a.fence.Word, Score: a.score, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
+		DrainDelay: a.cfg.DrainDelay, DrainTime: max(a.cfg.ShutdownTimeout-a.cfg.DrainDelay, time.Millisecond),
+		Fence: a.fence.Word, Score: a.score, Vital: a.recorder.Vital, Queues: queues, QueuesReadOnly: queuesReadOnly, Metrics: a.metrics, MetricsToken: a.cfg.MetricsToken.Reveal(), Log: a.log,
 		Identify: logging.WithRequestID, Tag: logging.WithTags, Report: logging.Capture, Panicked: logging.Recover,
 	}
 	var err error
@@ -128,14 +131,15 @@ func (a *App) Worker(ctx context.Context) error {
 	if a.cfg.LedgerKey == "" {
 		a.log.WarnContext(ctx, "LEDGER_KEY is not set: the audit trail is not sealed")
 	}
-	a.log.InfoContext(ctx, "worker is up")
+	a.log.Log(ctx, logging.Notice, "worker is up")
 	beating, stop := context.WithCancel(context.WithoutCancel(ctx)) // as long as a task may still be under way
 	var beats sync.WaitGroup
 	beats.Go(func() { a.fence.Run(beating, true) })
+	beats.Go(func() { a.workerFigures().Run(beating) })
 	defer beats.Wait()
 	defer stop()
 	err = w.Run(ctx)
-	a.log.InfoContext(ctx, "worker is down")
+	a.log.Log(ctx, logging.Notice, "worker is down")
 	return err
 }
 

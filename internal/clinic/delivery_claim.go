@@ -155,7 +155,7 @@ func (c *Clinic) parcel(now time.Time, x db.DeliveriesTakeRow, to, body Text) *P
 	d := x.Delivery
 	subject, _ := notice(x.NoticeName, d.Channel, "")
 	return &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt) + 1, Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
-		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), NotAfter: d.NotAfter, clinicID: d.ClinicID,
+		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), DueAt: d.NextAttemptAt, NotAfter: d.NotAfter, clinicID: d.ClinicID,
 		doubted: x.Breaker != breakerClosed || x.Failures > 0}
 }
 

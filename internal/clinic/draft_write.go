@@ -55,7 +55,7 @@ func (c *Clinic) DraftClaim(ctx context.Context, a Actor, id uuid.UUID) (*Assign
 // assign writes the prompt. A brief that no model may see, or a message that has moved on, ends the request here.
 func (t *tx) assign(ctx context.Context, m db.MessageLockRow, r db.DraftRequest) (*Assignment, error) {
 	b := t.c.chest(m.PatientID, m.Wrapped)
-	out := &Assignment{RequestID: r.ID, MessageID: r.MessageID, Attempt: int(r.Attempt), Schema: drafting.Schema(), clinicID: r.ClinicID, patientID: m.PatientID}
+	out := &Assignment{RequestID: r.ID, MessageID: r.MessageID, Attempt: int(r.Attempt), Schema: drafting.Schema(), DueAt: r.NextAttemptAt, clinicID: r.ClinicID, patientID: m.PatientID}
 	code := ""
 	cl, err := t.clinicOf(ctx, r.ClinicID)
 	if err != nil {

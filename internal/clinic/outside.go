@@ -22,6 +22,7 @@ type Parcel struct {
 	StopURL     string // one-click unsubscribe, e-mail only
 	CallbackURL string // where Twilio reports, sms only
 	StartBy     time.Time
+	DueAt       time.Time // since when it could have been sent
 	NotAfter    time.Time
 	clinicID    uuid.UUID
 	doubted     bool // the channel's breaker wants to hear of a success, too
@@ -101,6 +102,7 @@ type Assignment struct {
 	Attempt      int
 	Prompt       drafting.Prompt
 	Schema       json.RawMessage
+	DueAt        time.Time // since when it could have been written
 	clinicID     uuid.UUID
 	patientID    uuid.UUID
 	briefVersion int32

@@ -23,7 +23,9 @@ var otherDoors = []string{
 	"JobsTake", "JobRan", // job_test.go
 	"GlassSee",                                  // glass_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", // ledger_seal_test.go, ledger_attack_test.go
-	"DeliveryCount",                                                 // delivery_count_test.go
+	"DeliveryCount",                                                                                             // delivery_count_test.go
+	"FiguresKeep", "FiguresShow", "FiguresOver", "FiguresForget", "UpBeat", "UpAsk", "VitalsKeep", "VitalsShow", // figure_test.go
+	"GuardsSee",                                                     // internal/app/figures_test.go
 	"InstanceSee", "InstanceTrust", "InstanceDoubt", "InstanceBeat", // instance_test.go
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"countersign/internal/db"
 )
 
@@ -27,7 +29,25 @@ type ChannelStatus struct {
 type Status struct {
 	Channels []ChannelStatus
 	CanTurn  bool // the actor may pause and resume channels
+	Drafts   DraftStatus
+	Webhooks []WebhookStatus
 }
+
+// DraftStatus is what waits for the model, and since when.
+type DraftStatus struct {
+	Model            string
+	Waiting, Writing int
+	OldestDue        time.Time // of those that wait; now when there are none
+}
+
+// WebhookStatus is what one provider reported in the last hour. More than reportsCounted are not counted.
+type WebhookStatus struct {
+	Provider string
+	Reports  int
+	LastAt   time.Time // zero when it was silent
+}
+
+const reportsCounted = 10_000
 
 // StatusShow reads how the delivery engine does in the actor's clinic: counts, codes and times.
 func (c *Clinic) StatusShow(ctx context.Context, a Actor) (Status, error) {
@@ -53,9 +73,38 @@ func (c *Clinic) StatusShow(ctx context.Context, a Actor) (Status, error) {
 			}
 			s.Channels = append(s.Channels, one)
 		}
-		return nil
+		return t.beside(ctx, &s)
 	})
 	return s, err
+}
+
+// beside reads what is no channel's: what waits for the model, and what the providers report.
+func (t *tx) beside(ctx context.Context, s *Status) error {
+	drafts, err := t.DraftState(ctx, db.DraftStateParams{At: t.at, ClinicID: t.clinicID()})
+	if err != nil {
+		return err
+	}
+	s.Drafts = DraftStatus{Model: t.c.model, Waiting: int(drafts.Waiting), Writing: int(drafts.Writing), OldestDue: drafts.Oldest}
+	heard, err := t.EventsHeard(ctx, db.EventsHeardParams{Since: firstID(t.at.Add(-time.Hour)), RowLimit: reportsCounted})
+	for _, name := range []string{"sendgrid", "twilio"} {
+		one := WebhookStatus{Provider: name}
+		for _, h := range heard {
+			if h.Provider == name {
+				one.Reports, one.LastAt = int(h.Reports), h.LastAt
+			}
+		}
+		s.Webhooks = append(s.Webhooks, one)
+	}
+	return err
+}
+
+// firstID is before every id that was made at or after a time: ours begin with it.
+func firstID(at time.Time) (id uuid.UUID) {
+	ms := uint64(at.UnixMilli())
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	return id
 }
 
 func (s *ChannelStatus) add(w db.QueueStateRow) {

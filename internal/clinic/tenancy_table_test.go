@@ -17,6 +17,8 @@ var queriesOfNoClinic = map[string]string{
 	"NightlyPageSessions": "the night's work is for all clinics",
 	"NightlyProofs":       "the night's work is for all clinics",
 	"NightlyTries":        "the night's work is for all clinics",
+	"EventsHeard":         "a provider's account belongs to the installation: how many reports came, and when",
+	"QueueOldest":         "a figure of the installation: since when the oldest row has been due, and nothing else of it",
 
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
@@ -69,7 +71,7 @@ var queriesWithoutTeam = map[string]string{
 		GlassUnindexed GlassIndex`,
 	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `
 		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
-	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount`,
+	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount QueueOldest DraftState`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided

@@ -5,6 +5,16 @@ import (
 	"strings"
 )
 
+// isHere reports whether a host is this machine itself, as far as its name tells.
+func isHere(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if address, err := netip.ParseAddr(host); err == nil {
+		address = address.Unmap()
+		return address.IsLoopback() || address.IsUnspecified()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasPrefix(host, "127.")
+}
+
 // isNear reports whether a host is this machine or a private network: where a
 // sandbox stands, and where no provider does.
 func isNear(host string) bool {

@@ -48,6 +48,9 @@ func (c *Config) checkWeb() (bad Complaints) {
 		bad = append(bad, "WORKER_PORT must be between 1 and 65535.")
 	}
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
+	if probe, err := url.Parse(c.ProbeURL); c.ProbeURL != c.BaseURL+"/readyz" && (err != nil || probe.Host == "" || probe.User != nil || probe.Scheme != "http" && probe.Scheme != "https") {
+		bad = append(bad, "PROBE_URL must be the web's /readyz as the worker reaches it, such as http://web.internal:8080/readyz, without credentials.")
+	}
 	bad = append(bad, c.checkEdge("ADDRESS_HEADER", c.AddressHeader)...)
 	bad = append(bad, c.checkEdge("COUNTRY_HEADER", c.CountryHeader)...)
 	if !slices.Contains([]string{"off", "detect", "block"}, c.WAF) {
@@ -94,6 +97,8 @@ func (c *Config) checkAddress(name, address string) Complaints {
 		return Complaints{fmt.Sprintf("%s must begin with https:// in %s.", name, c.Env)}
 	case c.Env.Guarded() && isNear(parsed.Hostname()):
 		return Complaints{fmt.Sprintf("%s points at this machine or its network, as a sandbox does; %s refuses it.", name, c.Env)}
+	case c.Env == Dev && isHere(parsed.Hostname()):
+		return Complaints{fmt.Sprintf("%s points at this machine; dev is shared, so it must be an address that all of it reaches.", name)}
 	}
 	return nil
 }
@@ -179,14 +184,16 @@ func (c *Config) checkRunning() (bad Complaints) {
 	if c.Env.Guarded() && c.MetricsToken != "" && len(c.MetricsToken) < 16 {
 		bad = append(bad, fmt.Sprintf("METRICS_TOKEN must have 16 characters or more in %s.", c.Env))
 	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
-		bad = append(bad, "LOG_LEVEL must be debug, info, warn or error.")
+	if !slices.Contains([]string{"debug", "info", "notice", "warn", "error"}, c.LogLevel) {
+		bad = append(bad, "LOG_LEVEL must be debug, info, notice, warn or error.")
 	}
 	if c.WorkerConcurrency < 1 || c.WorkerConcurrency > 256 {
 		bad = append(bad, "WORKER_CONCURRENCY must be between 1 and 256.")
 	}
 	if c.ShutdownTimeout < time.Second || c.ShutdownTimeout > 10*time.Minute {
 		bad = append(bad, "SHUTDOWN_TIMEOUT must be between 1s and 10m.")
+	} else if c.DrainDelay <= 0 || c.DrainDelay > c.ShutdownTimeout {
+		bad = append(bad, "DRAIN_DELAY must be longer than nothing, and no longer than SHUTDOWN_TIMEOUT.")
 	}
 	bad = append(append(append(bad, c.checkBlob()...), c.checkLedger()...), c.checkLimits()...)
 	return append(bad, c.Times.check()...)

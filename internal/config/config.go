@@ -29,6 +29,18 @@ const (
 // refuses sandbox addresses, plain http and plain-text database connections.
 func (e Env) Guarded() bool { return e == Staging || e == Production }
 
+// LogLevel is how much the log tells unless LOG_LEVEL says otherwise: all of it where people build, what happened to each message
+// where they rehearse, and where it is earnest only what somebody has to know or an auditor may ask for.
+func (e Env) LogLevel() string {
+	switch e {
+	case Local, Dev:
+		return "debug"
+	case Staging:
+		return "info"
+	}
+	return "notice"
+}
+
 // Config is every setting of the web and worker processes.
 type Config struct {
 	Env        Env    `env:"APP_ENV"`
@@ -65,10 +77,12 @@ type Config struct {
 
 	SentryDSN    Secret `env:"SENTRY_DSN"`    // empty: nothing is sent to Sentry
 	MetricsToken Secret `env:"METRICS_TOKEN"` // empty: /metrics answers 404
-	LogLevel     string `env:"LOG_LEVEL" envDefault:"info"`
+	ProbeURL     string `env:"PROBE_URL"`     // what the worker asks each minute, for uptime; default BaseURL + /readyz
+	LogLevel     string `env:"LOG_LEVEL"`     // empty: what the stage wants
 
 	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"16"` // tasks at once of one worker
-	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long draining may take
+	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long stopping may take
+	DrainDelay        time.Duration `env:"DRAIN_DELAY" envDefault:"1s"`        // how much of it web goes on serving, until the router has noticed
 	Times             Times         `envPrefix:"TIME_"`
 }
 
@@ -149,6 +163,7 @@ type Times struct {
 	FenceEvery      time.Duration `env:"FENCE_EVERY" envDefault:"10s"`      // between two beats of the installation: how much a restored database may lose unnoticed
 	SealEvery       time.Duration `env:"SEAL_EVERY" envDefault:"1s"`        // between two sealings of what is new on the audit trail
 	AnchorEvery     time.Duration `env:"ANCHOR_EVERY" envDefault:"1m"`      // between two checkpoints that are written outside the database
+	FiguresEvery    time.Duration `env:"FIGURES_EVERY" envDefault:"15s"`    // between two writes of what a process counted
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

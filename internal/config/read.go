@@ -49,11 +49,17 @@ func (c *Config) complete() {
 	if c.BaseURL == "" {
 		c.BaseURL = fmt.Sprintf("http://localhost:%d", c.Port)
 	}
+	if c.LogLevel == "" {
+		c.LogLevel = c.Env.LogLevel()
+	}
 	if c.MigrateDatabaseURL == "" {
 		c.MigrateDatabaseURL = c.DatabaseURL
 	}
 	for _, address := range []*string{&c.BaseURL, &c.Access.Issuer, &c.SendGrid.BaseURL, &c.Twilio.BaseURL, &c.OpenAI.BaseURL} {
 		*address = strings.TrimRight(*address, "/")
+	}
+	if c.ProbeURL == "" {
+		c.ProbeURL = c.BaseURL + "/readyz"
 	}
 }
 

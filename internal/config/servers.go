@@ -33,7 +33,7 @@ func (c *Config) checkDatabase(name string, address Secret) Complaints {
 	ways := []*pgconn.FallbackConfig{{Host: parsed.Host, TLSConfig: parsed.TLSConfig}}
 	plain, unseen := false, false
 	for _, way := range append(ways, parsed.Fallbacks...) {
-		if isHere(way.Host) {
+		if throughNoNetwork(way.Host) {
 			continue
 		}
 		plain = plain || way.TLSConfig == nil
@@ -66,9 +66,9 @@ func (c *Config) checkRedis() Complaints {
 	return nil
 }
 
-// isHere reports whether a host of Postgres is this machine: a socket's folder,
+// throughNoNetwork reports whether a host of Postgres is this machine: a socket's folder,
 // or an address that no network carries.
-func isHere(host string) bool {
+func throughNoNetwork(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return strings.HasPrefix(host, "/") || host == "localhost" || err == nil && address.Unmap().IsLoopback()
 }

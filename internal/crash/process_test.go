@@ -81,6 +81,12 @@ func (h *house) start(name, orders string, settings ...string) *process {
 	h.t.Helper()
 	from, err := built()
 	must(h.t, err)
+	return h.startFrom(from, name, orders, settings...)
+}
+
+// startFrom is start with the programs of a folder.
+func (h *house) startFrom(from, name, orders string, settings ...string) *process {
+	h.t.Helper()
 	p := &process{t: h.t, name: name + " " + orders, cmd: exec.Command(filepath.Join(from, name)), said: &lines{}, ended: make(chan struct{})}
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "FAULTPOINTS=" + orders}
 	for key, value := range h.env {

@@ -280,6 +280,25 @@ type DraftRequest struct {
 	FinishedAt        *time.Time
 }
 
+type FigureMinute struct {
+	Minute  time.Time
+	Figure  string
+	Process uuid.UUID
+	Seen    int64
+	Good    int64
+	Total   float64
+	Buckets []int64
+}
+
+type FigureQuarter struct {
+	Quarter time.Time
+	Figure  string
+	Seen    int64
+	Good    int64
+	Total   float64
+	Buckets []int64
+}
+
 type Glass struct {
 	ID           uuid.UUID
 	ClinicID     uuid.UUID
@@ -488,4 +507,26 @@ type Staff struct {
 	Role       *string
 	DisabledAt *time.Time
 	CreatedAt  time.Time
+}
+
+type UpMinute struct {
+	Minute  time.Time
+	Beat    bool
+	Ready   bool
+	AskedAt *time.Time
+}
+
+type UpSince struct {
+	One   bool
+	Since time.Time
+	Until time.Time
+	Up    int64
+}
+
+type VitalHour struct {
+	Hour    time.Time
+	Route   string
+	Vital   string
+	Seen    int64
+	Buckets []int64
 }

@@ -242,7 +242,7 @@ func (f *Fence) say(ctx context.Context, level slog.Level, code string, more ...
 	f.said = code
 	switch code {
 	case "":
-		f.cfg.Log.InfoContext(ctx, "fence: well again")
+		f.cfg.Log.Log(ctx, slog.LevelInfo+2, "fence: well again") // logging.Notice
 	case "unchecked":
 		f.cfg.Log.Log(ctx, level, "fence: BLOB_URL cannot be read, so this process cannot tell whether its database was restored and sends nothing", "code", code)
 	case "bucket_away":

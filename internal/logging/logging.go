@@ -15,6 +15,9 @@ import (
 	"strings"
 )
 
+// Notice is the level between info and warn: what is nobody's fault and has to be in every log, such as the ledger's checkpoints.
+const Notice = slog.LevelInfo + 2
+
 type requestIDKey struct{}
 
 // WithRequestID returns a context whose log lines and reports carry the id.
@@ -29,7 +32,7 @@ func RequestID(ctx context.Context) string {
 }
 
 // Setup makes the process's logger, which writes JSON lines to w, and makes it
-// slog's default. The level is debug, info, warn or error; anything else is
+// slog's default. The level is debug, info, notice, warn or error; anything else is
 // info. With a DSN, Capture and Recover report to Sentry under this env and
 // release; a DSN that cannot be used is an error line and no reports. Call flush
 // once before the process ends: it waits up to 2 seconds for what is being
@@ -59,6 +62,8 @@ func levelOf(name string) slog.Level {
 	switch strings.ToLower(name) {
 	case "debug":
 		return slog.LevelDebug
+	case "notice":
+		return Notice
 	case "warn":
 		return slog.LevelWarn
 	case "error":

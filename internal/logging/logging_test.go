@@ -83,7 +83,7 @@ func TestNobodyWritesALineOfTheirOwn(t *testing.T) {
 
 func TestLevelsAndDetail(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "WARN": slog.LevelWarn,
+	for name, want := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "WARN": slog.LevelWarn, "notice": Notice,
 		"error": slog.LevelError, "": slog.LevelInfo, "loud": slog.LevelInfo} {
 		if got := levelOf(name); got != want {
 			t.Errorf("%q is %v, want %v", name, got, want)

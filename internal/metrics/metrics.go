@@ -22,10 +22,12 @@ type Metrics struct {
 	queries  *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
 	webhooks *prometheus.CounterVec
+	figures  *figures
 }
 
 // New makes a registry with the figures of the Go runtime and the process, and
-// empty ones for requests, tasks, queries, refusals and webhooks.
+// empty ones for requests, tasks, queries, refusals, webhooks and the six that
+// are promised.
 func New() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -37,9 +39,11 @@ func New() *Metrics {
 			[]float64{.0005, .001, .002, .005, .01, .025, .05, .1, .5, 1, 5}, "query", "outcome"),
 		refused:  counter("countersign_refused_total", "Requests refused before anything was done, by the rule that refused them.", "rule"),
 		webhooks: counter("countersign_webhooks_total", "Webhooks, by provider and whether their signature holds.", "provider", "outcome"),
+		figures:  newFigures(),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.tasks, m.queries, m.refused, m.webhooks)
+	m.registry.MustRegister(m.figures.all()...)
 	return m
 }
 

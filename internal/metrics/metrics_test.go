@@ -97,15 +97,16 @@ func TestServerTimingHeader(t *testing.T) {
 	if FromContext(ctx) != timing {
 		t.Fatal("the context has another Timing")
 	}
-	shape := regexp.MustCompile(`^total;dur=\d+\.\d, db;dur=(\d+\.\d);desc="(\d+ \w+)"$`)
+	shape := regexp.MustCompile(`^total;dur=\d+\.\d, db;dur=(\d+\.\d);desc="(\d+ \w+)", render;dur=(\d+\.\d)$`)
 	for _, step := range []struct {
 		queries  int
 		took     time.Duration
 		ms, desc string
 	}{{0, 0, "0.0", "0 queries"}, {1, 1500 * time.Microsecond, "1.5", "1 query"}, {2, 3 * time.Millisecond, "4.5", "3 queries"}} {
 		FromContext(ctx).AddDB(step.queries, step.took)
+		FromContext(ctx).AddRender(step.took)
 		got := shape.FindStringSubmatch(timing.Header())
-		if got == nil || got[1] != step.ms || got[2] != step.desc {
+		if got == nil || got[1] != step.ms || got[2] != step.desc || got[3] != step.ms {
 			t.Errorf("the header is %q, want %s ms and %q", timing.Header(), step.ms, step.desc)
 		}
 	}
@@ -119,7 +120,8 @@ func TestTimingWithoutAndWithMany(t *testing.T) {
 	t.Parallel()
 	none := FromContext(t.Context())
 	none.AddDB(1, time.Second)
-	if got := none.Header(); none != nil || got != `total;dur=0.0, db;dur=0.0;desc="0 queries"` {
+	none.AddRender(time.Second)
+	if got := none.Header(); none != nil || got != `total;dur=0.0, db;dur=0.0;desc="0 queries", render;dur=0.0` {
 		t.Errorf("a context without a Timing gives %q", got)
 	}
 	_, timing := WithTiming(t.Context())

@@ -23,6 +23,7 @@ type Timing struct {
 	mu      sync.Mutex
 	queries int
 	db      time.Duration
+	render  time.Duration
 }
 
 // WithTiming starts a Timing and returns a context that carries it.
@@ -48,6 +49,25 @@ func (t *Timing) AddDB(queries int, took time.Duration) {
 	t.db += took
 }
 
+// AddRender counts time that went into making the page.
+func (t *Timing) AddRender(took time.Duration) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.render += took
+}
+
+func (t *Timing) rendering() time.Duration {
+	if t == nil {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.render
+}
+
 // DB returns the number of queries and the time they took. Queries that ran
 // side by side each count in full, so this may be more than Total.
 func (t *Timing) DB() (queries int, took time.Duration) {
@@ -69,14 +89,15 @@ func (t *Timing) Total() time.Duration {
 
 // Header is the value of the Server-Timing header as of now, in milliseconds:
 //
-//	total;dur=12.3, db;dur=4.5;desc="3 queries"
+//	total;dur=12.3, db;dur=4.5;desc="3 queries", render;dur=1.2
 func (t *Timing) Header() string {
 	queries, took := t.DB()
 	word := "queries"
 	if queries == 1 {
 		word = "query"
 	}
-	return fmt.Sprintf(`total;dur=%.1f, db;dur=%.1f;desc="%d %s"`, milliseconds(t.Total()), milliseconds(took), queries, word)
+	return fmt.Sprintf(`total;dur=%.1f, db;dur=%.1f;desc="%d %s", render;dur=%.1f`, milliseconds(t.Total()), milliseconds(took), queries, word,
+		milliseconds(t.rendering()))
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -13,7 +13,10 @@ import (
 
 // Tracer feeds the queries of a pgx connection to the request's Timing and to
 // Prometheus. It looks at a query's sqlc name and never at its arguments.
-type Tracer struct{ queries *prometheus.HistogramVec }
+type Tracer struct {
+	queries *prometheus.HistogramVec
+	all     prometheus.Histogram
+}
 
 var (
 	_ pgx.QueryTracer    = (*Tracer)(nil)
@@ -23,7 +26,7 @@ var (
 
 // Tracer returns a tracer for pgx.ConnConfig.Tracer. One serves every
 // connection.
-func (m *Metrics) Tracer() *Tracer { return &Tracer{m.queries} }
+func (m *Metrics) Tracer() *Tracer { return &Tracer{m.queries, m.figures.query} }
 
 type spanKey struct{}
 
@@ -59,6 +62,7 @@ func (t *Tracer) end(ctx context.Context, queries int, err error) {
 		label = "error"
 	}
 	t.queries.WithLabelValues(s.name, label).Observe(took.Seconds())
+	t.all.Observe(took.Seconds())
 }
 
 // TraceQueryStart begins a query.

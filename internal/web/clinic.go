@@ -118,18 +118,18 @@ func (s *Server) clinicEdit(c *call) error {
 
 func readClinic(f form) clinic.ClinicSettings {
 	s := clinic.ClinicSettings{NoticeName: f.line("notice_name"), Phone: f.line("phone"), EmergencyLine: f.line("emergency_line"), Zone: f.line("zone"),
-		UndoSeconds: whole(f.line("undo_seconds")), PageDays: whole(f.line("page_days")), Drafting: f.line("drafting") == "yes", Email: f.line("email") == "yes",
+		UndoSeconds: typedNumber(f.line("undo_seconds")), PageDays: typedNumber(f.line("page_days")), Drafting: f.line("drafting") == "yes", Email: f.line("email") == "yes",
 		SMS: f.line("sms") == "yes", Later: f.line("later") == "yes", Version: f.version()}
 	for _, role := range limitedRoles {
 		of := func(name string) string { return f.line(string(role) + "_" + name) }
-		s.Limits = append(s.Limits, clinic.DraftLimit{Role: role, Drafts: whole(of("drafts")), WarnDay: micros(of("warn_day")), WarnMonth: micros(of("warn_month")),
+		s.Limits = append(s.Limits, clinic.DraftLimit{Role: role, Drafts: typedNumber(of("drafts")), WarnDay: micros(of("warn_day")), WarnMonth: micros(of("warn_month")),
 			StopDay: micros(of("stop_day"))})
 	}
 	return s
 }
 
-// whole is a number that a person typed, or -1 for what is none.
-func whole(s string) int {
+// typedNumber is a number that a person typed, or -1 for what is none.
+func typedNumber(s string) int {
 	if n, err := strconv.Atoi(s); err == nil {
 		return n
 	}

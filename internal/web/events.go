@@ -18,6 +18,7 @@ const (
 	streamBeat  = 20 * time.Second // a comment, so that nobody between takes the silence for an end
 	streamWrite = 10 * time.Second // how long one write may take
 	streamNames = 16
+	figuresName = "figures" // new figures were written; figures.Name
 )
 
 // eventsStream tells an open page which of the names it asked for have changed: event: <name>. It carries no data. It
@@ -32,8 +33,9 @@ func (s *Server) eventsStream(c *call) error {
 	if !w.read(c.actor.ClinicID) {
 		return echo.ErrNotFound
 	}
-	if s.isDraining() {
-		return echo.ErrServiceUnavailable
+	if w.figures && !c.actor.Can(clinic.StatusShow) {
+		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.StatusShow, "role")
+		return echo.ErrNotFound
 	}
 	// Listening before asking: what is taken from the person between the two is heard.
 	changes, done := s.cfg.Hub.Subscribe(append(names, w.session, w.person))
@@ -63,7 +65,7 @@ func (s *Server) pump(c *call, out stream, changes <-chan string, w watch) error
 		select {
 		case <-c.ctx().Done():
 			return nil
-		case <-s.draining:
+		case <-s.ending:
 			return nil
 		case name, ok := <-changes:
 			if !ok {
@@ -127,13 +129,18 @@ type watch struct {
 	names              []string
 	messages, patients []uuid.UUID
 	session, person    string
+	figures            bool
 }
 
-// read knows three kinds of names: message-<id>, patient-<id>, and worklist-<id of one's own clinic>. The ids of the first
-// two are still to be asked about.
+// read knows four kinds of names: message-<id>, patient-<id>, worklist-<id of one's own clinic>, and figures. The ids of
+// the first two are still to be asked about, and who may see figures.
 func (w *watch) read(clinicID uuid.UUID) bool {
 	seen := map[uuid.UUID]bool{}
 	for _, name := range w.names {
+		if name == figuresName {
+			w.figures = true
+			continue
+		}
 		kind, raw, _ := strings.Cut(name, "-")
 		id, err := uuid.Parse(raw)
 		if err != nil || id.String() != raw {

@@ -94,6 +94,8 @@ func forms() map[string]fields {
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 		"/security/edit": {"sign_fresh": {kind: fieldNumber}},
 
+		pathVitals: {"page": {kind: fieldChoice}, "LCP": {most: 20, coded: true}, "CLS": {most: 20, coded: true}, "INP": {most: 20, coded: true}, "TTFB": {most: 20, coded: true}},
+
 		"/m/:token": {"lang": {kind: fieldChoice}, "month": {most: 20, coded: true}, "day": {most: 20, coded: true}, "year": {most: 20, coded: true}}, "/m/:token/acknowledge": {},
 	}
 }

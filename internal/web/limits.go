@@ -23,7 +23,7 @@ type Rates struct {
 }
 
 // rules are the rates, made whole.
-type rules struct{ address, person, signIn, forged, reports, heavy, alarm, aMinute limit.Rule }
+type rules struct{ address, person, signIn, forged, reports, heavy, alarm, aMinute, vitals limit.Rule }
 
 func (r Rates) rules() rules {
 	rule := func(name string, given, standard int, within time.Duration) limit.Rule {
@@ -38,6 +38,7 @@ func (r Rates) rules() rules {
 		signIn:  rule("sign-in", r.SignIn, 10, 15*time.Minute),
 		forged:  rule("unverified", r.Unverified, 60, time.Minute),
 		reports: rule("reports", 30, 30, time.Minute),      // what browsers say about our pages
+		vitals:  rule("vitals", 600, 600, time.Minute),     // what browsers measure: of a whole clinic, whose people share one address
 		heavy:   rule("heavy", 30, 30, time.Minute),        // what takes the filter long
 		alarm:   rule("verified", 6000, 6000, time.Minute), // refuses nothing: a provider that sends more is told of in the log
 		aMinute: rule("alarm", 1, 1, time.Minute),          // so that the alarm is no flood itself
@@ -95,6 +96,8 @@ func (s *Server) mayEnter(c *call) error {
 		return nil
 	case r.path == pathReport:
 		return s.within(c, s.rules.reports, s.callerKey(c))
+	case r.path == pathVitals:
+		return s.within(c, s.rules.vitals, s.callerKey(c))
 	default:
 		return s.strangers(c)
 	}

@@ -42,8 +42,9 @@ func writesItsOwn(c echo.Context) bool {
 
 func requestID(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
 
-// observe gives each request an id, puts Server-Timing on its answer, and counts and logs it by its route's pattern.
-// Paths are never logged: the one of a patient's page is a secret.
+// observe gives each request an id, and counts and logs it by its route's pattern. Paths are never logged: the one of a
+// patient's page is a secret. Server-Timing is for people who are signed in: to others the number of queries would tell
+// whether a link or a person exists.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := uuid.Must(uuid.NewV7()).String()
@@ -51,7 +52,13 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(c.Request().WithContext(ctx))
 		res := c.Response()
 		res.Header().Set(echo.HeaderXRequestID, id)
-		res.Before(func() { res.Header().Set(headerTiming, timing.Header()) })
+		first := time.Duration(0)
+		res.Before(func() {
+			first = timing.Total()
+			if known, ok := c.Get(contextCall).(*call); ok && known.actor.SignedIn() {
+				res.Header().Set(headerTiming, timing.Header())
+			}
+		})
 		if err := next(c); err != nil {
 			s.fail(err, c)
 		}
@@ -60,6 +67,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if route != pathEvents { // a stream's length is not an answer's time
 			s.cfg.Metrics.Request(route, c.Request().Method, res.Status, took)
 		}
+		s.figure(route, c.Request().Method, res.Status, first)
 		level := slog.LevelInfo
 		if !isForPeople(route) && res.Status < http.StatusInternalServerError {
 			level = slog.LevelDebug
@@ -67,6 +75,17 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		s.cfg.Log.Log(ctx, level, "request", "method", c.Request().Method, "route", route, "status", res.Status,
 			"ms", milliseconds(took), "db_ms", milliseconds(db), "queries", queries, "bytes", res.Size)
 		return nil
+	}
+}
+
+// figure counts an answer for the figures that are promised. Probes are in none; what is no page is in the error rate.
+func (s *Server) figure(route, method string, status int, first time.Duration) {
+	if route == pathHealth || route == pathReady || route == pathMetrics {
+		return
+	}
+	s.cfg.Metrics.Answered(status)
+	if isForPeople(route) && route != pathReport && route != pathVitals && !(route == pathPage && method == http.MethodPost) {
+		s.cfg.Metrics.FirstResponse(first)
 	}
 }
 

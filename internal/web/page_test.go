@@ -126,7 +126,7 @@ func TestWeight(t *testing.T) {
 	v := s.as(t, s.world.Doctor)
 	v.header.Set("Accept-Encoding", "gzip")
 	shared := 0
-	for _, file := range []string{"app.css", "app.js", "tt.js", "htmx.min.js", "icons/sprite.svg"} {
+	for _, file := range []string{"app.css", "app.js", "tt.js", "htmx.min.js", "web-vitals.iife.js", "vitals.js", "icons/sprite.svg"} {
 		address, err := s.assets.address(file)
 		if err != nil {
 			t.Fatal(err)

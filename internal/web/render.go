@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/angelofallars/htmx-go"
 
 	"countersign/internal/clinic"
+	"countersign/internal/metrics"
 )
 
 // Page is the dot of every template, pages and partials alike.
 type Page struct {
 	Title    string // never patient text
+	Route    string // the pattern of the page's address, for what browsers measure
 	Nav      string // which link of the navigation is current
 	Actor    clinic.Actor
 	Env      string
@@ -68,6 +71,9 @@ func (s *Server) render(c *call, status int, a answer) error {
 	h.Add("Vary", htmx.HeaderRequest)
 	h.Add("Vary", htmx.HeaderTarget)
 	page := &Page{Title: a.title, Nav: a.nav, Actor: c.actor, Env: s.cfg.Env, Scripts: true, V: a.v}
+	if c.route != nil {
+		page.Route = c.route.path
+	}
 	set := screen{a.page, layoutOf(a.page)}
 	if a.plain {
 		set.layout = layoutPlain
@@ -89,9 +95,11 @@ func (s *Server) render(c *call, status int, a answer) error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
 	buf.Reset()
+	began := time.Now()
 	if err := s.views.writeTo(buf, set, what, page); err != nil {
 		return err
 	}
+	metrics.FromContext(c.ctx()).AddRender(time.Since(began))
 	if what == partError {
 		// Beside the form, never over it.
 		if err := htmx.NewResponse().Retarget("#notice").Reswap(htmx.SwapInnerHTML).Write(c.Response()); err != nil {

@@ -22,6 +22,9 @@ const (
 	pathPreview      = "/settings/preview"
 	pathDeliveryRows = "/deliveries/rows"
 	pathReport       = "/csp-report"
+	pathVitals       = "/vitals"
+	pathFigures      = "/status/figures"
+	pathPage         = "/m/:token"
 )
 
 const (
@@ -114,6 +117,7 @@ func (s *Server) routesOfKeepers() []route {
 		{get, "/security", doorStaff, clinic.SecurityShow, s.securityShow},
 		{post, "/security/edit", doorStaff, clinic.SecurityEdit, s.securityEdit},
 		{get, "/status", doorStaff, clinic.StatusShow, s.statusShow},
+		{get, pathFigures, doorStaff, clinic.StatusShow, s.figuresShow},
 		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
 		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},
 	}
@@ -158,8 +162,8 @@ func (s *Server) routesOfMessages() []route {
 // routesOfPatients: behind the link in a notice.
 func (s *Server) routesOfPatients() []route {
 	return []route{
-		{get, "/m/:token", doorPatient, "", s.pageAsk},
-		{post, "/m/:token", doorPatient, clinic.PageProve, s.pageProve},
+		{get, pathPage, doorPatient, "", s.pageAsk},
+		{post, pathPage, doorPatient, clinic.PageProve, s.pageProve},
 		{get, "/m/:token/read", doorPatient, clinic.PageRead, s.pageRead},
 		{post, "/m/:token/acknowledge", doorPatient, clinic.PageAcknowledge, s.pageAcknowledge},
 		{get, "/m/:token/stop", doorPatient, "", s.pageStopAsk},
@@ -178,6 +182,7 @@ func (s *Server) routesOfMachines() []route {
 		{get, pathReady, doorOpen, "", s.readyShow},
 		{get, pathMetrics, doorOpen, "", s.metricsShow},
 		{post, pathReport, doorMachine, clinic.ReportKeep, s.cspReport},
+		{post, pathVitals, doorOpen, "", s.vitalsTake},
 		{get, "/styleguide", doorOpen, "", s.styleguideShow},
 		{get, pathStatic, doorOpen, "", s.staticShow},
 

@@ -59,6 +59,7 @@ const (
 	partReview     name = "review/_panel"
 	partTimeline   name = "message/_live"
 	partStatus     name = "status/_live"
+	partFigures    name = "status/_figures"
 	partPreview    name = "settings/_preview"
 	partError      name = "_error"
 	partDeliveries name = "delivery/_list"
@@ -89,5 +90,5 @@ func allScreens() []screen {
 
 func allParts() []name {
 	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
-		partStatus, partDeliveries, partPreview, partError}
+		partStatus, partFigures, partDeliveries, partPreview, partError}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -23,11 +24,13 @@ const (
 	requestTime = 8 * time.Second // for everything but a stream
 	headerBytes = 16 << 10        // net/http reads 4 KiB more before it refuses, and 4 more on a connection that is kept
 
-	// lingerTime is how long the door stays open after /readyz began to say draining, so that whoever sends requests
-	// here can notice. drainTime bounds how long requests in flight may take to finish after it.
+	// lingerTime is how long all goes on after /readyz began to say draining, so that whoever sends requests here can
+	// notice. After it, what is under way has requestTime to end.
 	lingerTime = time.Second
-	drainTime  = 7 * time.Second
 )
+
+// notice is logging's level of what has to be in every log.
+const notice = slog.LevelInfo + 2
 
 // bounded is the server of net/http with all its limits set: one that is left out is none.
 func (s *Server) bounded() *http.Server {
@@ -35,8 +38,10 @@ func (s *Server) bounded() *http.Server {
 		IdleTimeout: s.patience.idle, MaxHeaderBytes: headerBytes, ErrorLog: log.New(quiet{s}, "", 0)}
 }
 
-// Serve answers on the listener until ctx is done. Then /readyz says draining and streams end at once; after lingerTime
-// nobody new is let in, and when the requests in flight have finished (drainTime at most) Serve returns nil.
+// Serve answers on the listener until ctx is done. Then /readyz says draining, and for DrainDelay everything is answered as
+// before, streams too, so that a router that has not noticed yet sends nobody into a closed door. Then streams end, which lets
+// their pages connect to another process; nobody new is let in; and when the requests in flight have finished (DrainTime at
+// most) Serve returns nil.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := s.bounded()
 	s.readLists(ctx) // before anybody is let in
@@ -48,6 +53,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	select {
 	case err := <-failed:
 		s.Drain()
+		s.endStreams()
 		return err
 	case <-ctx.Done():
 	}
@@ -55,9 +61,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	select {
 	case err := <-failed:
 		return err
-	case <-time.After(lingerTime):
+	case <-time.After(s.cfg.DrainDelay):
 	}
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	s.endStreams()
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTime)
 	defer cancel()
 	err := server.Shutdown(wait)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -77,7 +77,7 @@ func (s *Server) reasonOf(c *call, cause error) (reason string, err error) {
 				return "", err
 			}
 		}
-		s.cfg.Log.InfoContext(c.ctx(), "sign-in refused", "reason", cause.Error()) // the reason quotes nothing of the token
+		s.cfg.Log.Log(c.ctx(), notice, "sign-in refused", "reason", cause.Error()) // the reason quotes nothing of the token
 		s.cfg.Clinic.Refused(c.ctx(), c.actor, clinic.SessionOpen, "assertion")
 		return reasonRefused, nil
 	}

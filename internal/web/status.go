@@ -11,11 +11,12 @@ import (
 
 type statusView struct {
 	S        clinic.Status
+	Figures  figuresView
 	ClinicID uuid.UUID
 	Sentence string
 }
 
-// statusShow is how the delivery engine does: counts, codes and times, and nothing of a patient.
+// statusShow is how the house does: the six figures, counts, codes and times, and nothing of a patient.
 func (s *Server) statusShow(c *call) error { return s.statusAnswer(c, http.StatusOK, "") }
 
 func (s *Server) statusAnswer(c *call, status int, sentence string) error {
@@ -23,8 +24,15 @@ func (s *Server) statusAnswer(c *call, status int, sentence string) error {
 	if err != nil {
 		return err
 	}
-	return s.render(c, status, answer{page: pageStatus, part: partStatus, title: "Status", nav: "status",
-		v: statusView{S: now, ClinicID: c.actor.ClinicID, Sentence: sentence}})
+	v := statusView{S: now, ClinicID: c.actor.ClinicID, Sentence: sentence}
+	if v.Figures, err = s.figures(c); err != nil {
+		return err
+	}
+	part := partStatus
+	if c.route.path == pathFigures {
+		part = partFigures
+	}
+	return s.render(c, status, answer{page: pageStatus, part: part, title: "Status", nav: "status", v: v})
 }
 
 // breakerOpen pauses a channel.

@@ -87,7 +87,9 @@ type Config struct {
 	// Fence says how this process stands to its database: ok, held, unchecked or off. Off if nil.
 	Fence func() string
 	// Score says how well the installation is guarded, given what its database shows. Nothing is looked at if nil.
-	Score    func(context.Context, clinic.Guards) score.Score
+	Score func(context.Context, clinic.Guards) score.Score
+	// Vital counts what a browser measured on a page; false is for what is no measure. Nobody counts if nil.
+	Vital    func(route, vital string, value float64) bool
 	SendGrid Verifier
 	Twilio   Verifier
 	Inbound  ReplyVerifier // replies by SMS
@@ -97,6 +99,10 @@ type Config struct {
 	Queues, QueuesReadOnly http.Handler
 
 	Metrics *metrics.Metrics // a fresh one if nil
+	// DrainDelay is how long everything is answered after Serve was asked to stop, DrainTime how long requests may take to end
+	// after that.
+	DrainDelay, DrainTime time.Duration
+
 	// MetricsToken is the bearer token of /metrics; empty turns the address off.
 	MetricsToken string
 
@@ -125,7 +131,9 @@ type Server struct {
 	zone     atomic.Pointer[time.Location] // the clinic's, once it could be read
 	lists    atomic.Pointer[clinic.Networks]
 	draining chan struct{}
+	ending   chan struct{} // of the streams
 	once     sync.Once
+	endOnce  sync.Once
 }
 
 // New parses every template, checks them against the code both ways, hashes the static files and lays the routes.
@@ -138,7 +146,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil || base.Host == "" || base.Path != "" {
 		return nil, errors.New("web: BaseURL must be an address without a path")
 	}
-	s := &Server{cfg: cfg, rules: cfg.Rates.rules(), patience: defaultPatience, host: base.Host, draining: make(chan struct{})}
+	s := &Server{cfg: cfg, rules: cfg.Rates.rules(), patience: defaultPatience, host: base.Host, draining: make(chan struct{}), ending: make(chan struct{})}
 	s.gate = accessGate{s}
 	if cfg.OIDC != nil {
 		s.gate = oidcGate{s}
@@ -196,6 +204,12 @@ func (cfg *Config) complete() error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.DrainDelay <= 0 {
+		cfg.DrainDelay = lingerTime
+	}
+	if cfg.DrainTime <= 0 || cfg.DrainTime > requestTime {
+		cfg.DrainTime = requestTime
+	}
 	return nil
 }
 
@@ -206,10 +220,17 @@ func (deaf) Subscribe([]string) (<-chan string, func()) { return make(chan strin
 func (deaf) Healthy() bool                              { return false }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.isDraining() { // whoever keeps connections takes the next one elsewhere
+		w.Header().Set("Connection", "close")
+	}
+	s.echo.ServeHTTP(w, r)
+}
 
-// Drain makes /readyz say so and ends every stream. Other requests are still answered.
+// Drain makes /readyz say so. Everything is still answered.
 func (s *Server) Drain() { s.once.Do(func() { close(s.draining) }) }
+
+func (s *Server) endStreams() { s.endOnce.Do(func() { close(s.ending) }) }
 
 func (s *Server) isDraining() bool {
 	select {

@@ -30,7 +30,16 @@ func (w *Worker) deliverySend(ctx context.Context, id uuid.UUID) error {
 	w.outcomes.WithLabelValues(provider, out.Class).Inc()
 	w.cfg.Log.InfoContext(ctx, "delivery attempt", "delivery", p.DeliveryID, "attempt", p.Attempt, "provider", provider,
 		"class", out.Class, "code", out.Code)
-	return w.record(ctx, func(ctx context.Context) error { return w.cfg.Clinic.DeliveryRecord(ctx, actor, p, provider, out) })
+	err = w.record(ctx, func(ctx context.Context) error { return w.cfg.Clinic.DeliveryRecord(ctx, actor, p, provider, out) })
+	w.processed(err, time.Since(p.DueAt))
+	return err
+}
+
+// processed counts how long a row that is done took since it was due.
+func (w *Worker) processed(err error, took time.Duration) {
+	if err == nil && w.cfg.Metrics != nil {
+		w.cfg.Metrics.QueueProcessing(took)
+	}
 }
 
 // attempt is the one HTTP attempt. A worker that was frozen past the start window gives it up.

@@ -21,20 +21,23 @@ func (w *Worker) draftWrite(ctx context.Context, id uuid.UUID) error {
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(w.stopping, stop)()
-	words := 0
+	words, asked := 0, time.Now()
 	answer := w.cfg.Model.Draft(writing, as, func(n int) {
 		words = n
 		if !w.progress(writing, as, "writing", n) {
 			stop()
 		}
 	})
+	model := time.Since(asked)
 	ctx = context.WithoutCancel(ctx)
 	if answer.Code == "" {
 		w.progress(ctx, as, "checking", words)
 	}
 	w.cfg.Log.InfoContext(ctx, "draft attempt", "draft_request", as.RequestID, "attempt", as.Attempt, "model", answer.Model,
 		"code", answer.Code, "tokens", answer.PromptTokens+answer.CompletionTokens)
-	return w.record(ctx, func(ctx context.Context) error { return w.cfg.Clinic.DraftFinish(ctx, actor, as, answer) })
+	err = w.record(ctx, func(ctx context.Context) error { return w.cfg.Clinic.DraftFinish(ctx, actor, as, answer) })
+	w.processed(err, time.Since(as.DueAt)-model)
+	return err
 }
 
 // progress tells the open page, and says whether the claim still holds. A database that does not answer within a

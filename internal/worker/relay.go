@@ -15,6 +15,9 @@ import (
 // relayBatch is how many rows one look takes; a full batch is followed by another look at once.
 const relayBatch = 200
 
+// notice is logging's level of what has to be in every log.
+const notice = slog.LevelInfo + 2
+
 // every runs step now and then again each time d has passed, or somebody asked for it, until ctx ends. An error is logged once and then only
 // when it changes, so that an outage is two lines and not two thousand.
 func (w *Worker) every(ctx context.Context, d time.Duration, name string, step func(context.Context) error) {
@@ -31,7 +34,7 @@ func (w *Worker) every(ctx context.Context, d time.Duration, name string, step f
 			if code != "" {
 				w.cfg.Log.WarnContext(ctx, name+" is held up", "code", code)
 			} else {
-				w.cfg.Log.InfoContext(ctx, name+" goes on")
+				w.cfg.Log.Log(ctx, notice, name+" goes on")
 			}
 			last = code
 		}

@@ -133,6 +133,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.NightlyEvery, clinic.JobNightlyName, w.nightly) })
 	loops.Go(func() { w.every(ctx, w.cfg.JobsEvery, "jobs", w.takeUp) })
 	<-ctx.Done()
+	w.cfg.Log.Log(ctx, notice, "worker takes no new tasks")
 	loops.Wait()
 	server.Shutdown()
 	return nil
