@@ -35,6 +35,9 @@ func TestHomeFigures(t *testing.T) {
 	if staff["Yours to finish"].Value != "1" || staff["Returned to you"].Value != "1" || staff["In review"].Value != "1" || staff["In review"].Note != "1 past their time" {
 		t.Errorf("staff: %+v", staff)
 	}
+	if colleague := figures(t, w, w.Staff2); colleague["Yours to finish"].Value != "0" || colleague["In review"].Value != "1" {
+		t.Errorf("a colleague of the same team: %+v", colleague)
+	}
 	doctor := figures(t, w, w.Doctor)
 	if doctor["To sign"].Value != "1" || doctor["To sign"].Note != "the oldest waits 25 hours" || doctor["Past their time"].Value != "1" || doctor["Past their time"].Level != "stop" {
 		t.Errorf("doctor: %+v", doctor)
