@@ -236,6 +236,7 @@ var (
 		"InstanceDoubt":   "the same, for none",
 		"LedgerProve":     "reads an event's hashes for whoever holds the database's address, and shows nobody's text",
 		"LedgerVerify":    "reads the whole ledger for whoever holds the address of the database or of a copy, and writes nothing, which a copy must not need",
+		"LedgerMonths":    "names the trail's tables, for the database's owner; tells nothing of what is in them",
 		"LedgerSeal":      "seals what is on the trail: what it would write of itself, it would have to seal again",
 		"FiguresKeep":     "numbers of the installation, about nobody",
 		"FiguresShow":     "the same, read; the page's door is StatusShow's, and programs have a token",
@@ -254,6 +255,7 @@ var (
 		"DeliveryCount":   "numbers for the alarm, about nobody",
 		"DraftProgress":   "says how far the model is, and keeps the claim",
 		"GlassSee":        "whom the actor may read at the moment, for the banner of every page",
+		"AccessSee":       "how many access reviews wait, for the navigation of every page",
 	}
 )
 

@@ -7,7 +7,7 @@ SELECT size, sealed_at, note FROM ledger_checkpoints ORDER BY size DESC LIMIT 1;
 
 -- name: LedgerPending :many
 -- What waits to be sealed, the oldest first. No rec: its event is not there.
-SELECT p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
+SELECT CAST(p.ctid AS text) AS place, p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
 ORDER BY p.at, p.event_id LIMIT @most;
 
 -- name: LedgerHashes :many
@@ -18,34 +18,47 @@ INSERT INTO ledger_leaves (leaf, event_id, at, hashes)
 SELECT unnest(@leaves::bigint[]), unnest(@event_ids::uuid[]), unnest(@ats::timestamptz[]), unnest(@hashes::bytea[]);
 
 -- name: LedgerSealed :execrows
-DELETE FROM audit_pending WHERE event_id = ANY(@event_ids::uuid[]);
+-- By where they lie, as they were read in the same transaction: nothing moves a row of the queue meanwhile.
+DELETE FROM audit_pending WHERE ctid = ANY(CAST(@places::text[] AS tid[]));
 
 -- name: LedgerCheckpointAdd :exec
 INSERT INTO ledger_checkpoints (size, sealed_at, note) VALUES (@size, @sealed_at, @note);
 
--- name: LedgerChunk :many
--- Leaves with their events, in the leaves' order. An event that is not there has no found.
-SELECT l.leaf, l.event_id, l.at AS leaf_at, l.hashes, e.id AS found, e.clinic_id, e.actor_kind, e.actor_id, e.role, e.session_id, e.deed, e.subject_kind,
-       e.subject_id, e.patient_id, e.outcome, e.reason, e.rev, e.detail, e.ip, e.agent, e.request_id, e.rec
-FROM ledger_leaves l LEFT JOIN audit_events e ON e.id = l.event_id AND e.at = l.at
-WHERE l.leaf >= @since AND l.leaf < @until::bigint ORDER BY l.leaf;
+-- name: LedgerLast :one
+SELECT coalesce(max(leaf), -1)::bigint FROM ledger_leaves;
 
--- name: LedgerCheckpoints :many
-SELECT size, sealed_at, note FROM ledger_checkpoints WHERE size > @since AND size <= @until::bigint ORDER BY size LIMIT @most;
+-- name: LedgerPlaces :many
+-- Where events stand that a verification met without a leaf. Micros is their time as Postgres keeps it: since 2000. Elsewhere: their
+-- leaf has another date, under which there is no event.
+SELECT x.id::uuid AS id, x.micros::bigint AS micros,
+       EXISTS (SELECT 1 FROM audit_pending p WHERE p.event_id = x.id AND p.at = x.at) AS waits,
+       EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = x.id AND l.at = x.at) AS sealed,
+       EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = x.id AND l.at <> x.at
+                 AND NOT EXISTS (SELECT 1 FROM audit_events e WHERE e.id = l.event_id AND e.at = l.at)) AS elsewhere
+FROM (SELECT i.id, i.micros, '2000-01-01 00:00:00+00'::timestamptz + i.micros * interval '1 microsecond' AS at
+      FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@micros::bigint[]) AS micros) i) x;
 
--- name: LedgerCounts :one
-SELECT (SELECT count(*) FROM audit_events) AS events, (SELECT count(*) FROM ledger_leaves) AS leaves,
-       coalesce((SELECT max(leaf) + 1 FROM ledger_leaves), 0)::bigint AS upto,
-       (SELECT count(*) FROM audit_pending p JOIN audit_events e ON e.id = p.event_id AND e.at = p.at) AS waiting;
+-- name: LedgerTwice :many
+SELECT id FROM audit_events GROUP BY id, at HAVING count(*) > 1 ORDER BY at, id LIMIT 100;
 
 -- name: LedgerLost :many
 -- Events that waited and are gone.
-SELECT p.event_id FROM audit_pending p WHERE NOT EXISTS (SELECT 1 FROM audit_events e WHERE e.id = p.event_id AND e.at = p.at) ORDER BY p.at LIMIT 100;
+SELECT p.event_id FROM audit_pending p WHERE p.event_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM audit_events e WHERE e.id = p.event_id AND e.at = p.at) ORDER BY p.at LIMIT 100;
 
--- name: LedgerStray :many
--- Events that are neither sealed nor waiting.
-SELECT e.id, e.at FROM audit_events e WHERE NOT EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = e.id AND l.at = e.at)
-    AND NOT EXISTS (SELECT 1 FROM audit_pending p WHERE p.event_id = e.id AND p.at = e.at) ORDER BY e.at, e.id LIMIT 100;
+-- name: LedgerQueuedAgain :many
+-- Events that are sealed, and wait to be.
+SELECT p.event_id FROM audit_pending p WHERE EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = p.event_id) ORDER BY p.at LIMIT 100;
 
 -- name: LedgerLeafOf :one
-SELECT l.leaf, e.rec FROM ledger_leaves l JOIN audit_events e ON e.id = l.event_id AND e.at = l.at WHERE l.event_id = @event_id;
+SELECT l.leaf, l.at, e.rec FROM ledger_leaves l LEFT JOIN audit_events e ON e.id = l.event_id AND e.at = l.at WHERE l.event_id = @event_id;
+
+-- name: LedgerArchives :many
+SELECT month, file, events, first_leaf, last_leaf, archived_at FROM ledger_archives ORDER BY month;
+
+-- name: LedgerArchiveAdd :exec
+INSERT INTO ledger_archives (month, file, events, first_leaf, last_leaf, archived_at)
+VALUES (@month::date, @file, @events, @first_leaf, @last_leaf, @archived_at);
+
+-- name: LedgerArchiveLock :exec
+SELECT pg_advisory_xact_lock(hashtext('ledger_archives'));

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,7 +25,7 @@ type auditVerifyCmd struct {
 }
 
 func (c auditVerifyCmd) Run(ctx context.Context) error {
-	return checked(withStore(func(cfg *config.Config) error {
+	return checked(withTrail(func(cfg *config.Config) error {
 		return app.VerifyLedger(ctx, cfg, app.Verifying{Keys: c.Key, Anchors: c.Anchors, JSON: c.JSON}, os.Stdout, os.Stderr)
 	}))
 }
@@ -39,7 +40,7 @@ func (c auditProveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return coded{2, errors.New("this is no event's id")}
 	}
-	return withStore(func(cfg *config.Config) error { return app.ProveEvent(ctx, cfg, id, c.Key, os.Stdout) })
+	return checked(withTrail(func(cfg *config.Config) error { return app.ProveEvent(ctx, cfg, id, c.Key, os.Stdout) }))
 }
 
 type auditCheckProofCmd struct {
@@ -53,6 +54,36 @@ func (c auditCheckProofCmd) Run() error {
 		return coded{2, err}
 	}
 	return checked(app.CheckProof(file, c.Key, os.Stdout))
+}
+
+type auditArchiveCmd struct {
+	Before string `help:"The first month that stays, as 2026-11; six years ago unless given."`
+}
+
+func (c auditArchiveCmd) Run(ctx context.Context) error {
+	var before time.Time
+	if c.Before != "" {
+		var err error
+		if before, err = time.Parse("2006-01", c.Before); err != nil {
+			return coded{2, errors.New("--before is a month, such as 2026-11")}
+		}
+	}
+	return checked(withTrail(func(cfg *config.Config) error { return app.ArchiveMonths(ctx, cfg, before, os.Stdout) }))
+}
+
+type auditRestoredCmd struct{}
+
+func (auditRestoredCmd) Run(ctx context.Context) error {
+	return checked(withTrail(func(cfg *config.Config) error { return app.SayRestored(ctx, cfg, os.Stdout) }))
+}
+
+// withTrail asks of the environment what an auditor has.
+func withTrail(do func(*config.Config) error) error {
+	cfg, err := config.LoadAudit(os.Getenv)
+	if err != nil {
+		return err
+	}
+	return do(cfg)
 }
 
 // checked gives 1 to what was tampered with alone: what could not be checked is neither clean nor tampered.

@@ -49,6 +49,8 @@ type tool struct {
 		Verify     auditVerifyCmd     `cmd:"" help:"Verify the whole ledger. Exit code 0: clean, 1: tampered, 2: could not be checked."`
 		Prove      auditProveCmd      `cmd:"" help:"Print the proof that an event is in the ledger, which can be checked without the database."`
 		CheckProof auditCheckProofCmd `cmd:"" help:"Check a proof, without the database. Exit codes as verify's."`
+		Archive    auditArchiveCmd    `cmd:"" help:"Take old months of the trail to BLOB_URL, as the database's owner. They still verify."`
+		Restored   auditRestoredCmd   `cmd:"" help:"After a restore: sign which part of the ledger it lost, beside the anchors. Each verification tells of it."`
 		Key        auditKeyCmd        `cmd:"" help:"Print a new signing key, for LEDGER_KEY or a file that LEDGER_KEY_FILE names."`
 	} `cmd:"" help:"The audit ledger."`
 	Config struct {

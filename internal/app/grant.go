@@ -14,7 +14,7 @@ import (
 
 // appendOnly are the tables that the app's role may read and add to, and never change. Triggers say the same to every
 // role; the missing permission does not depend on them.
-var appendOnly = []string{"audit_events", "consents", "ledger_checkpoints", "ledger_leaves"}
+var appendOnly = []string{"audit_events", "consents", "ledger_archives", "ledger_checkpoints", "ledger_leaves"}
 
 // grant gives the app's role the schema's tables, in one transaction, so that a running app sees no gap.
 func grant(ctx context.Context, owner, app *pgx.ConnConfig, out io.Writer) error {
@@ -57,6 +57,7 @@ func grantTo(ctx context.Context, tx pgx.Tx, name string) error {
 		"ALTER DEFAULT PRIVILEGES IN SCHEMA "+in+" GRANT USAGE, SELECT ON SEQUENCES TO "+role,
 		"REVOKE UPDATE ON "+in+".audit_pending FROM "+role,
 		"REVOKE INSERT, DELETE ON "+in+".instance FROM "+role,
+		"REVOKE INSERT ON "+in+".ledger_archives FROM "+role,
 		"REVOKE INSERT, UPDATE, DELETE ON "+in+".schema_migrations, "+in+".delivery_edges FROM "+role,
 	); err != nil {
 		return err

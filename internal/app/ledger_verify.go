@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"countersign/internal/blob"
 	"countersign/internal/clinic"
@@ -40,6 +42,12 @@ func VerifyLedger(ctx context.Context, cfg *config.Config, want Verifying, out, 
 	if check.Anchors, err = readAnchors(ctx, cfg, want.Anchors); err != nil {
 		return err
 	}
+	place, done, err := archivesOf(ctx, cmp.Or(want.Anchors, cfg.BlobURL))
+	if err != nil {
+		return err
+	}
+	defer done()
+	check.Archives = place
 	c, err := openTrail(ctx, cfg)
 	if err != nil {
 		return err
@@ -55,10 +63,30 @@ func VerifyLedger(ctx context.Context, cfg *config.Config, want Verifying, out, 
 	} else {
 		sayReport(report, time.Since(began), out)
 	}
-	if len(report.Findings) > 0 {
+	switch {
+	case err != nil:
+	case report.Signed == 0 && report.Checkpoints+report.Anchors > 0:
+		err = errNoneOfIt
+	case len(report.Findings) > 0:
 		err = ErrTampered
 	}
 	return err
+}
+
+// errNoneOfIt: which of the two it is, nobody can tell without the right key or an anchor.
+var errNoneOfIt = errors.New("nothing here is signed by this key: it is not this ledger's, or all of the ledger was written anew without it. Take the key from " +
+	"whoever keeps it, not from this database")
+
+// archivesOf is where the months are that were taken out: with the anchors. Nil without an address.
+func archivesOf(ctx context.Context, address string) (clinic.ArchivePlace, func(), error) {
+	if address == "" {
+		return nil, func() {}, nil
+	}
+	bucket, err := blob.Open(ctx, address)
+	if err != nil {
+		return nil, nil, err
+	}
+	return bucket, func() { _ = bucket.Close() }, nil
 }
 
 func sayReport(r clinic.LedgerReport, took time.Duration, out io.Writer) {
@@ -66,6 +94,16 @@ func sayReport(r clinic.LedgerReport, took time.Duration, out io.Writer) {
 		r.Checkpoints, r.Anchors, took.Seconds(), float64(r.Leaves)/took.Seconds())
 	for _, f := range r.Findings {
 		fmt.Fprintf(out, "TAMPERED %s: %s\n", f.Code, f.Words)
+	}
+	if r.Archived > 0 {
+		fmt.Fprintf(out, "%d of the events were read from archives\n", r.Archived)
+	}
+	if r.ByHash > 0 {
+		fmt.Fprintf(out, "%d leaves are of archived events whose bytes were not read: of them their hashes alone are verified\n", r.ByHash)
+	}
+	for _, s := range r.Restores {
+		fmt.Fprintf(out, "RESTORED: the ledger's key says in %s, at %s, that a restore lost leaves %d to %d, the last of %s; %d anchors are of them. Was there that restore?\n",
+			s.Name, s.Said.Format(time.RFC3339), s.From, s.Before-1, s.Until.Format(time.RFC3339), s.Anchors)
 	}
 	if r.More > 0 {
 		fmt.Fprintf(out, "and %d more\n", r.More)
@@ -122,16 +160,24 @@ func readAnchors(ctx context.Context, cfg *config.Config, address string) ([]cli
 	if asked && len(names) == 0 {
 		return nil, errors.New("there are no anchors in that place")
 	}
-	var anchors []clinic.Anchor
-	for _, name := range names {
-		note, _, err := bucket.Read(ctx, name)
-		if err != nil {
-			return nil, fmt.Errorf("the anchor %s cannot be read: %w", name, err)
-		}
-		anchors = append(anchors, clinic.Anchor{Name: name, Note: string(note)})
+	anchors := make([]clinic.Anchor, len(names))
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.SetLimit(anchorsAtOnce)
+	for i, name := range names {
+		reading.Go(func() error {
+			note, _, err := bucket.Read(ctx, name)
+			if err != nil {
+				return fmt.Errorf("the anchor %s cannot be read: %w", name, err)
+			}
+			anchors[i] = clinic.Anchor{Name: name, Note: string(note)}
+			return nil
+		})
 	}
-	return anchors, nil
+	return anchors, reading.Wait()
 }
+
+// anchorsAtOnce is how many are read at a time: one a minute is half a million a year.
+const anchorsAtOnce = 64
 
 // openTrail opens the database without the keys that open what is sealed: an auditor needs none of them.
 func openTrail(ctx context.Context, cfg *config.Config) (*clinic.Clinic, error) {
@@ -149,7 +195,15 @@ func ProveEvent(ctx context.Context, cfg *config.Config, event uuid.UUID, keys [
 		return err
 	}
 	defer c.Close()
-	proof, err := c.LedgerProve(ctx, event, known)
+	place, done, err := archivesOf(ctx, cfg.BlobURL)
+	if err != nil {
+		return err
+	}
+	defer done()
+	proof, err := c.LedgerProve(ctx, event, known, place)
+	if clinic.Code(err) == "not_proved" {
+		return fmt.Errorf("%w: %w", ErrTampered, sayable(err))
+	}
 	if err != nil {
 		return sayable(err)
 	}
@@ -167,6 +221,9 @@ func CheckProof(file []byte, keys []string, out io.Writer) error {
 		return err
 	}
 	under, err := proof.Check(known)
+	if errors.Is(err, ledger.ErrOtherKey) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrTampered, err)
 	}

@@ -3,6 +3,7 @@ package blob
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -148,5 +149,53 @@ func TestOpenRefuses(t *testing.T) {
 		if !strings.Contains(err.Error(), "BLOB_URL") || !strings.HasPrefix(address, "file") && strings.Contains(err.Error(), "key") {
 			t.Errorf("%q: %v", address, err)
 		}
+	}
+}
+
+// A large file is there when it is closed, whole, and not before; it is never written over.
+func TestBucketStreams(t *testing.T) {
+	ctx := context.Background()
+	for name, address := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, address)
+			there := func() bool {
+				is, err := b.Exists(ctx, "big/a.gz")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return is
+			}
+			write := func(end func(w io.WriteCloser) error) error {
+				w, err := b.Create(ctx, "big/a.gz")
+				if err == nil {
+					_, err = w.Write(make([]byte, 3<<20))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return end(w)
+			}
+			_ = write(func(w io.WriteCloser) error { w.(*Writing).Abort(); return nil })
+			if there() {
+				t.Error("what was broken off is there")
+			}
+			if err := write(io.WriteCloser.Close); err != nil || !there() {
+				t.Fatalf("what was closed is not there: %v", err)
+			}
+			if err := write(io.WriteCloser.Close); !errors.Is(err, ErrMoved) {
+				t.Errorf("written over: %v", err)
+			}
+			r, err := b.Open(ctx, "big/a.gz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if all, err := io.ReadAll(r); err != nil || len(all) != 3<<20 {
+				t.Errorf("read %d bytes, %v", len(all), err)
+			}
+			if _, err := b.Open(ctx, "none"); !errors.Is(err, ErrMissing) {
+				t.Errorf("what is not there: %v", err)
+			}
+		})
 	}
 }

@@ -80,7 +80,8 @@ type Clinic struct {
 	records  *rides[*record]
 	receipts *rides[*post]
 
-	seal *sealing // nil: this process does not seal
+	seal  *sealing // nil: this process does not seal
+	known ledger.Verifiers
 
 	fits       atomic.Bool  // our keys have been seen to be this database's
 	generation atomic.Int64 // the least that the database must have for this process to send from it
@@ -105,7 +106,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 		return nil, err
 	}
 	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, signFresh: cfg.SignFresh, now: cfg.Now,
-		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm}
+		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm, known: cfg.LedgerKnown}
 	if cfg.Ledger != nil {
 		c.seal = &sealing{key: cfg.Ledger, known: cfg.LedgerKnown}
 	}

@@ -139,6 +139,8 @@ const (
 	KeysShow   Deed = "keys.show"
 	KeysRotate Deed = "keys.rotate"
 
+	AuditArchive Deed = "audit.archive"
+
 	NetworkList    Deed = "network.list"
 	NetworkBlock   Deed = "network.block"
 	NetworkAllow   Deed = "network.allow"
@@ -172,6 +174,21 @@ const (
 	GlassEnd    Deed = "glass.end"
 	GlassList   Deed = "glass.list"
 	GlassReview Deed = "glass.review"
+
+	AuditSearch      Deed = "audit.search"
+	AuditShow        Deed = "audit.show"
+	AuditProve       Deed = "audit.prove"
+	AuditExport      Deed = "audit.export"
+	AuditVerify      Deed = "audit.verify"
+	AuditChecks      Deed = "audit.checks"
+	AuditRun         Deed = "audit.run"
+	AuditOfPatient   Deed = "audit.of-patient"
+	AuditDisclosures Deed = "audit.disclosures"
+
+	AccessMake Deed = "access.make"
+	AccessList Deed = "access.list"
+	AccessShow Deed = "access.show"
+	AccessSign Deed = "access.sign"
 )
 
 // Task types of the queue: also deeds, carried out by the worker through claim and record.
@@ -193,6 +210,8 @@ var (
 	givers   = rule{RoleOperator: Everything, Admin: Everything} // of roles and teams: by command, and by screen
 	machines = rule{RoleWorker: Everything, RoleOperator: Everything}
 	patient  = rule{RolePatient: Own, RoleNobody: Own}
+	auditors = rule{Auditor: Everything, Admin: Everything}
+	answerer = rule{Doctor: Team, Auditor: Everything, Admin: Everything} // to a patient who asks who has seen them
 )
 
 // policy is the whole of who may do what: one table, not a ladder. Rules on a single row (whose submission it is, whether
@@ -242,7 +261,7 @@ var policy = map[Deed]rule{
 
 	QueueView: watchers, QueueOperate: admins,
 
-	KeysShow: operator, KeysRotate: operator,
+	KeysShow: operator, KeysRotate: operator, AuditArchive: operator,
 
 	NetworkList:  {Admin: Everything, RoleOperator: Everything},
 	NetworkBlock: {Admin: Everything}, NetworkAllow: {Admin: Everything},
@@ -260,6 +279,10 @@ var policy = map[Deed]rule{
 
 	GlassBreak: {Staff: Everything, Reviewer: Everything, Doctor: Everything}, GlassEnd: authors,
 	GlassList: admins, GlassReview: admins,
+
+	AuditSearch: auditors, AuditShow: auditors, AuditProve: auditors, AuditExport: auditors, AuditVerify: auditors, AuditChecks: auditors,
+	AuditRun: worker, AuditOfPatient: answerer, AuditDisclosures: answerer,
+	AccessMake: worker, AccessList: admins, AccessShow: admins, AccessSign: admins,
 }
 
 // views are deeds that only look. The same look by the same session within viewWindow is one act on the ledger;
@@ -272,6 +295,7 @@ var views = map[Deed]bool{
 	NetworkList: true, ReportList: true, SecurityShow: true,
 	StaffList: true, TeamList: true, TeamShow: true, GlassList: true,
 	ClinicShow: true, UsageShow: true, PromptList: true, JobList: true,
+	AuditShow: true, AuditChecks: true, AuditOfPatient: true, AccessList: true, AccessShow: true,
 }
 
 // throughGlass are the deeds that break-glass opens on one patient: it reads, and never writes, approves or sends.

@@ -26,7 +26,7 @@ type act struct {
 
 // acts is every public method that a person may call.
 func acts(w *clinictest.World) []act {
-	return slices.Concat(sessionActs(), patientActs(), messageActs(w), decidingActs(), glassActs())
+	return slices.Concat(sessionActs(), patientActs(), messageActs(w), decidingActs(), glassActs(), answeringActs())
 }
 
 func sessionActs() []act {
@@ -189,7 +189,7 @@ func decidingActs() []act {
 
 // machineActs are the methods that only a machine's actor or the operator may call.
 func machineActs(w *clinictest.World) []act {
-	return slices.Concat(restoreActs(), officeActs(w), keeperActs(w), steeringActs(), nightActs(), []act{
+	return slices.Concat(restoreActs(), officeActs(w), keeperActs(w), auditActs(), steeringActs(), nightActs(), []act{
 		{"DeliveryClaim", clinic.DeliveryClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DeliveryClaim(ctx, a, x.message)
 			return err
@@ -225,6 +225,10 @@ func officeActs(w *clinictest.World) []act {
 		{"KeysShow", clinic.KeysShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.KeysShow(ctx, a); return err }},
 		{"KeysRotate", clinic.KeysRotate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			_, err := c.KeysRotate(ctx, a, clinic.KeysTurned{}, false)
+			return err
+		}},
+		{"AuditArchive", clinic.AuditArchive, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.AuditArchive(ctx, a, time.Now(), 0, nil)
 			return err
 		}},
 		{"ClinicCreate", clinic.ClinicCreate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {

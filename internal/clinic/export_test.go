@@ -84,3 +84,11 @@ var (
 	CodeWords          = codeWords
 	ConfigurationCodes = configuration
 )
+
+// LedgerVerifyWithin is LedgerVerify where no more leaves or events may wait for their other half; 0: as many as ever.
+func LedgerVerifyWithin(ctx context.Context, c *Clinic, check LedgerCheck, waiting int) (LedgerReport, error) {
+	if waiting == 0 {
+		waiting = mostWaiting
+	}
+	return c.ledgerVerify(ctx, check, waiting)
+}

@@ -22,6 +22,8 @@ var Jobs = []Job{
 	{"ledger", "Ledger", "Seals what is new on the audit trail, and each minute writes a checkpoint outside the database.", time.Second, false},
 	{"sweep", "Sweep", "Looks for notices and drafts whose worker died.", 15 * time.Second, true},
 	{"reconcile", "Reconcile", "Asks the providers about notices of which nobody knows whether they went out.", 15 * time.Second, true},
+	{"verify", "Verify", "Carries out the verifications of the audit trail that somebody asked for.", time.Second, false},
+	{"access", "Access review", "Puts the week’s access together for its review.", 15 * time.Minute, true},
 	{"jobs", "Run now", "Takes up the jobs that somebody asked for on this page.", 5 * time.Second, false},
 	{JobNightlyName, "Nightly", "Takes away sign-ins, patients’ sessions and counted tries that are long over, and looks for records that miss what belongs to them. Clinical records are never deleted.", 0, true},
 }

@@ -3,6 +3,7 @@ package clinic
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -167,7 +168,9 @@ func leafHashes(ctx context.Context, q *db.Queries) ledger.Fetch {
 
 func (s *sealer) add(ctx context.Context, events []db.LedgerPendingRow, until time.Time) error {
 	var p db.LedgerLeavesAddParams
-	for _, e := range events {
+	places := make([]string, len(events))
+	for i, e := range events {
+		places[i] = e.Place
 		leaf := s.tree.Append(ledger.LeafHash(e.Rec))
 		p.Leaves, p.EventIds, p.Ats, p.Hashes = append(p.Leaves, leaf.Index), append(p.EventIds, e.EventID), append(p.Ats, e.At), append(p.Hashes, leaf.Hashes)
 	}
@@ -175,7 +178,7 @@ func (s *sealer) add(ctx context.Context, events []db.LedgerPendingRow, until ti
 		return err
 	}
 	faultpoint.Reach("ledger", "leaves")
-	if n, err := s.LedgerSealed(ctx, p.EventIds); err != nil || int(n) != len(p.EventIds) {
+	if n, err := s.LedgerSealed(ctx, places); err != nil || int(n) != len(places) {
 		return cmp.Or(err, ledgerBroken())
 	}
 	faultpoint.Reach("ledger", "emptied")
@@ -191,8 +194,8 @@ func (s *sealer) add(ctx context.Context, events []db.LedgerPendingRow, until ti
 	return nil
 }
 
-// LedgerProve makes the offline proof of a sealed event.
-func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.Verifiers) (p ledger.Proof, err error) {
+// LedgerProve makes the offline proof of a sealed event; of one that was archived, if the place is given.
+func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.Verifiers, places ...ArchivePlace) (p ledger.Proof, err error) {
 	err = pgx.BeginTxFunc(ctx, c.pool, ledgerLook, func(tx pgx.Tx) error {
 		q := db.New(tx)
 		leaf, err := q.LedgerLeafOf(ctx, event)
@@ -202,6 +205,15 @@ func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.
 		if err != nil {
 			return err
 		}
+		if leaf.Rec == nil {
+			rows, err := q.LedgerArchives(ctx)
+			if err == nil {
+				leaf.Rec, err = archivedBytes(ctx, rows, event, leaf.At, places)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		head, err := q.LedgerHead(ctx)
 		if err != nil {
 			return err
@@ -209,6 +221,9 @@ func (c *Clinic) LedgerProve(ctx context.Context, event uuid.UUID, known ledger.
 		under, err := known.Read(head.Note)
 		if err == nil {
 			p, err = ledger.Prove(leaf.Leaf, leaf.Rec, under, leafHashes(ctx, q))
+		}
+		if errors.Is(err, ledger.ErrOtherKey) {
+			return refuse(Conflict, "other_key", "The ledger's last checkpoint is not signed by this key. Give the verifier of the key that seals.")
 		}
 		if err != nil {
 			return refuse(Conflict, "not_proved", "This event cannot be proved: "+err.Error()+". Run countersign audit verify.")

@@ -1,14 +1,15 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"strings"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"countersign/internal/db"
 	"countersign/internal/ledger"
@@ -19,6 +20,7 @@ type LedgerCheck struct {
 	Known    ledger.Verifiers
 	Anchors  []Anchor // from outside the database
 	Progress func(done, of int64)
+	Archives ArchivePlace // with the months that were taken out; nil: they are verified by their leaves' hashes alone
 }
 
 // Anchor is a checkpoint that was kept outside.
@@ -28,13 +30,31 @@ type Anchor struct{ Name, Note string }
 type LedgerReport struct {
 	Events      int64           `json:"events"`
 	Leaves      int64           `json:"leaves"`
-	Waiting     int64           `json:"waiting"` // not sealed yet
+	Waiting     int64           `json:"waiting"`  // not sealed yet
+	Archived    int64           `json:"archived"` // of the events, those read from archives
+	ByHash      int64           `json:"by_hash"`  // leaves whose events are in archives that were not read: their bytes were not seen
 	Checkpoints int64           `json:"checkpoints"`
 	Anchors     int64           `json:"anchors"`
+	Signed      int64           `json:"signed"`   // of the checkpoints and anchors, by a key that is known
 	Anchored    int64           `json:"anchored"` // leaves under the last anchor that agrees
 	Root        string          `json:"root"`
+	Restores    []LedgerRestore `json:"restores,omitempty"`
+	Agreed      []Checkpoint    `json:"-"` // the anchors that agree with what is there
+	Against     []Checkpoint    `json:"-"` // and those that do not, or are over more leaves
 	Findings    []LedgerFinding `json:"findings"`
 	More        int             `json:"more"` // findings beyond those
+}
+
+// LedgerRestore is what somebody with the ledger's key has said of a restore: from leaf From on the leaves up to Before were lost,
+// whose last checkpoint was of Until, and Anchors of the anchors with them, which are held to nothing. It is for people to know
+// whether there was that restore.
+type LedgerRestore struct {
+	Name    string    `json:"name"`
+	From    int64     `json:"from"`
+	Before  int64     `json:"before"`
+	Until   time.Time `json:"until"`
+	Said    time.Time `json:"said"`
+	Anchors int64     `json:"anchors"`
 }
 
 // LedgerFinding is something that is not as it was signed. From and Before are leaves; Event, if it is about one.
@@ -47,35 +67,54 @@ type LedgerFinding struct {
 }
 
 const (
-	verifyChunk  = 4096 // leaves
 	mostFindings = 100
-	backdated    = 10 * time.Minute // clocks of processes may differ, and deeds take a moment
+	mostKept     = 10_000               // of findings, before the first of them are told
+	backdated    = 10 * time.Minute     // clocks of processes may differ, and deeds take a moment
+	afterAll     = int64(math.MaxInt64) // where a finding stands that is about no leaf
+	progressStep = 8192                 // leaves
 )
 
 // LedgerVerify reads the whole ledger and the whole trail, as they are at one moment, changes nothing, and says what does not
 // agree: each event with its leaf and its columns with its bytes, the leaves with the tree, the tree with each signed
 // checkpoint and each anchor, and the trail with the leaves.
 func (c *Clinic) LedgerVerify(ctx context.Context, check LedgerCheck) (LedgerReport, error) {
-	v := &verifier{LedgerCheck: check, tree: &ledger.Tree{}}
-	v.out.Findings = []LedgerFinding{}
-	err := pgx.BeginTxFunc(ctx, c.pool, ledgerLook, func(tx pgx.Tx) error {
-		v.Queries = db.New(tx)
-		return v.run(ctx)
-	})
+	return c.ledgerVerify(ctx, check, mostWaiting)
+}
+
+func (c *Clinic) ledgerVerify(ctx context.Context, check LedgerCheck, waiting int) (_ LedgerReport, err error) {
+	v := &verifier{LedgerCheck: check, tree: &ledger.Tree{}, mostWaiting: waiting}
+	if v.reader, err = c.openReader(ctx); err != nil {
+		return v.out, err
+	}
+	defer v.reader.close(ctx)
+	err = v.run(ctx)
+	v.tell()
 	return v.out, err
 }
 
 type verifier struct {
 	LedgerCheck
-	*db.Queries
-	out     LedgerReport
-	tree    *ledger.Tree
-	off     bool      // the tree is known to be another one: what comes after is not to be compared
-	good    int64     // the leaves under the last checkpoint or anchor that agrees
-	goodAt  time.Time // its time
-	gone    int64     // events that have a leaf and are not there
-	last    uuid.UUID // the event of the leaf before
-	anchors []anchored
+	reader      *ledgerReader
+	out         LedgerReport
+	mostWaiting int
+
+	tree      *ledger.Tree
+	next      int64     // the number that the next leaf has to have
+	of        int64     // how many there seem to be
+	off       bool      // the tree is known to be another one: what comes after is not to be compared
+	misshapen bool      // a leaf since good has not as many hashes as it must have
+	good      int64     // the leaves under the last checkpoint or anchor that agrees
+	goodAt    time.Time // its time
+	last      uuid.UUID // the event of the leaf before
+	anchors   []anchored
+	signs     chan []checkpointRow
+	sign      []checkpointRow // of those, what is not reached yet
+
+	restored []ledger.Restored
+	archives *archives
+
+	mu    sync.Mutex
+	found []LedgerFinding
 }
 
 // anchored is an anchor that is signed.
@@ -85,136 +124,166 @@ type anchored struct {
 }
 
 func (v *verifier) find(code string, event *uuid.UUID, from, before int64, words string, args ...any) {
-	if len(v.out.Findings) >= mostFindings {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.found) >= mostKept {
 		v.out.More++
 		return
 	}
-	v.out.Findings = append(v.out.Findings, LedgerFinding{Code: code, Event: event, From: from, Before: before, Words: fmt.Sprintf(words, args...)})
+	v.found = append(v.found, LedgerFinding{Code: code, Event: event, From: from, Before: before, Words: fmt.Sprintf(words, args...)})
 }
 
-func (v *verifier) run(ctx context.Context) error {
-	counts, err := v.LedgerCounts(ctx)
+// tell puts the first findings into the report, in the order of the leaves.
+func (v *verifier) tell() {
+	slices.SortStableFunc(v.found, func(a, b LedgerFinding) int { return cmp.Compare(a.From, b.From) })
+	v.out.More += max(0, len(v.found)-mostFindings)
+	v.out.Findings = append([]LedgerFinding{}, v.found[:min(len(v.found), mostFindings)]...)
+	for i := range v.out.Findings {
+		f := &v.out.Findings[i]
+		f.From, f.Before = min(f.From, v.next), min(f.Before, v.next)
+	}
+}
+
+// run reads the trail, the leaves and the checkpoints at once.
+func (v *verifier) run(ctx context.Context) (err error) {
+	ask := db.New(v.reader.ask)
+	if v.of, err = ask.LedgerLast(ctx); err != nil {
+		return err
+	}
+	rows, err := ask.LedgerArchives(ctx)
 	if err != nil {
 		return err
 	}
-	v.out.Events, v.out.Leaves, v.out.Waiting = counts.Events, counts.Leaves, counts.Waiting
+	v.archives = newArchives(rows)
 	v.readAnchors()
-	if err := v.stream(ctx, counts.Upto); err != nil {
-		return err
-	}
-	v.out.Root = v.tree.Root().String()
-	if err := v.beyond(ctx, counts.Upto); err != nil {
-		return err
-	}
-	return v.trail(ctx, counts)
-}
-
-// chunk is some leaves with their events, and the checkpoints that end among them.
-type chunk struct {
-	rows  []db.LedgerChunkRow
-	signs []db.LedgerCheckpoint
-	bad   []([]string) // the columns that disagree, by row
-	until int64
-	err   error
-}
-
-// stream reads ahead of what is verified: Postgres and we work at the same time.
-func (v *verifier) stream(ctx context.Context, upto int64) error {
 	ctx, stop := context.WithCancel(ctx)
-	chunks := make(chan chunk, 2)
-	var reader sync.WaitGroup
-	defer reader.Wait()
+	join := newLeafAndEvent(ctx, v, ask)
+	v.signs = make(chan []checkpointRow, 2)
+	var signsFailed error
+	var readers sync.WaitGroup
+	defer readers.Wait()
 	defer stop()
-	reader.Go(func() {
-		defer close(chunks)
-		for since := int64(0); since < upto; since += verifyChunk {
-			c := v.read(ctx, since)
+	readers.Go(func() {
+		defer close(v.signs)
+		signsFailed = v.reader.eachCheckpoint(ctx, v.Known, func(batch []checkpointRow) error {
 			select {
-			case chunks <- c:
+			case v.signs <- batch:
+				return nil
 			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	for c := range chunks {
-		if c.err != nil {
-			return c.err
-		}
-		v.chunk(&c)
-		if v.Progress != nil {
-			v.Progress(min(c.until, upto), upto)
-		}
-	}
-	return ctx.Err()
-}
-
-func (v *verifier) read(ctx context.Context, since int64) (c chunk) {
-	c.until = since + verifyChunk
-	if c.rows, c.err = v.LedgerChunk(ctx, db.LedgerChunkParams{Since: since, Until: c.until}); c.err != nil {
-		return c
-	}
-	c.signs, c.err = v.LedgerCheckpoints(ctx, db.LedgerCheckpointsParams{Since: since, Until: c.until, Most: verifyChunk})
-	return c
-}
-
-// chunk compares columns with bytes on two processors, and then goes leaf by leaf.
-func (v *verifier) chunk(c *chunk) {
-	c.bad = make([][]string, len(c.rows))
-	var both sync.WaitGroup
-	half := len(c.rows) / 2
-	for _, part := range [][2]int{{0, half}, {half, len(c.rows)}} {
-		both.Go(func() {
-			for i := part[0]; i < part[1]; i++ {
-				if c.rows[i].Found != nil {
-					c.bad[i] = disagreement(&c.rows[i])
-				}
+				return ctx.Err()
 			}
 		})
+	})
+	var events sync.WaitGroup
+	events.Go(func() {
+		err := v.readArchives(ctx, rows, join)
+		if err == nil {
+			err = v.reader.eachEvent(ctx, join.addEvents, func(table string) {
+				v.find("event_unreadable", nil, afterAll, afterAll, "an event in %s has no id or no time", table)
+			})
+		}
+		join.read(false, err)
+	})
+	err = v.eachLeaf(ctx, join)
+	join.read(true, err)
+	events.Wait()
+	if err == nil {
+		err = join.rest()
 	}
-	both.Wait()
-	for i := range c.rows {
-		v.leaf(&c.rows[i], c.bad[i])
-		for len(c.signs) > 0 && c.signs[0].Size <= v.tree.Size() {
-			v.signed(c.signs[0])
-			c.signs = c.signs[1:]
+	if err == nil {
+		err = v.beyond()
+	}
+	if err == nil {
+		err = cmp.Or(signsFailed, v.trail(ctx, ask, join))
+	}
+	return err
+}
+
+// eachLeaf makes the tree anew.
+func (v *verifier) eachLeaf(ctx context.Context, join *leafAndEvent) error {
+	batch := make([]seenLeaf, 0, readBatch)
+	err := v.reader.eachLeaf(ctx, func(r leafRow) error {
+		if l, ok := v.leaf(r); ok {
+			batch = append(batch, l)
 		}
-		for len(v.anchors) > 0 && v.anchors[0].Size <= v.tree.Size() {
-			v.anchor(v.anchors[0])
-			v.anchors = v.anchors[1:]
+		v.reached()
+		if v.Progress != nil && v.next%progressStep == 0 {
+			v.Progress(v.next, max(v.of, v.next))
 		}
+		if len(batch) < readBatch {
+			return nil
+		}
+		err := join.addLeaves(batch)
+		batch = batch[:0]
+		return err
+	})
+	if err == nil {
+		err = join.addLeaves(batch)
+	}
+	v.out.Root = v.tree.Root().String()
+	return err
+}
+
+// leaf adds one to the tree. Not ok: it does not say whose it is.
+func (v *verifier) leaf(r leafRow) (l seenLeaf, ok bool) {
+	v.out.Leaves++
+	id := r.event.id
+	if !r.whole || r.leaf < v.next {
+		v.off = true
+		v.find("leaf_broken", &id, v.next, v.next+1, "a row of the ledger (event %s, leaf %d, where leaf %d has to be) is not as it was written", id, r.leaf, v.next)
+		return seenLeaf{eventKey: r.event, leaf: r.leaf, broken: true}, r.whole
+	}
+	if r.leaf > v.next {
+		if !v.off {
+			v.find("leaves_gone", nil, v.next, r.leaf, "leaves %d to %d are gone", v.next, r.leaf-1)
+		}
+		v.off = true
+	}
+	v.next = min(r.leaf, math.MaxInt64-1) + 1
+	l = seenLeaf{eventKey: r.event, leaf: r.leaf, broken: len(r.hashes) < ledger.HashSize}
+	if !v.goodAt.IsZero() && pgTime(r.event.at).Before(v.goodAt.Add(-backdated)) {
+		v.find("backdated", &id, r.leaf, v.next, "event %s (leaf %d) is dated %s, and was added after the checkpoint of %s", id, r.leaf,
+			pgTime(r.event.at).Format(time.RFC3339), v.goodAt.Format(time.RFC3339))
+	}
+	copy(l.hash[:], r.hashes)
+	kept := v.tree.Append(l.hash)
+	switch {
+	case l.broken:
+		v.find("leaf_broken", &id, r.leaf, v.next, "leaf %d (event %s) has no hash: it is not as it was written", r.leaf, id)
+		v.off = true
+	case v.off || v.misshapen:
+	case len(kept.Hashes) != len(r.hashes):
+		v.misshapen = true
+		v.find("leaf_changed", &id, r.leaf, v.next, "leaf %d (event %s) has %d bytes of hashes, where %d were written", r.leaf, id, len(r.hashes), len(kept.Hashes))
+	case string(kept.Hashes) != string(r.hashes):
+		v.tampered(kept.Hashes, r.hashes, r.leaf, id)
+	}
+	v.last = id
+	return l, true
+}
+
+// reached holds the tree to what was signed over as many leaves as it has now.
+func (v *verifier) reached() {
+	for v.nextSign() && v.sign[0].size <= v.next {
+		v.signed(v.sign[0])
+		v.sign = v.sign[1:]
+	}
+	for len(v.anchors) > 0 && v.anchors[0].Size <= v.next {
+		v.anchor(v.anchors[0])
+		v.anchors = v.anchors[1:]
 	}
 }
 
-// leaf holds one event to its leaf and adds that to the tree.
-func (v *verifier) leaf(r *db.LedgerChunkRow, columns []string) {
-	at, id := v.tree.Size(), r.EventID
-	if r.Leaf != at {
-		if !v.off {
-			v.find("leaves_gone", nil, at, r.Leaf, "leaves %d to %d are gone", at, r.Leaf-1)
+// nextSign is whether there is another checkpoint.
+func (v *verifier) nextSign() bool {
+	for len(v.sign) == 0 {
+		more, open := <-v.signs
+		if !open {
+			return false
 		}
-		v.off = true
-		at = r.Leaf
+		v.sign = more
 	}
-	hash := ledger.Hash(r.Hashes[:ledger.HashSize])
-	switch {
-	case r.Found == nil:
-		v.gone++
-		v.find("event_gone", &id, r.Leaf, r.Leaf+1, "event %s (leaf %d) is gone", id, r.Leaf)
-	case ledger.LeafHash(r.Rec) != hash:
-		v.find("event_changed", &id, r.Leaf, r.Leaf+1, "event %s (leaf %d) is not what was sealed", id, r.Leaf)
-	}
-	if len(columns) > 0 {
-		v.find("columns_changed", &id, r.Leaf, r.Leaf+1, "event %s (leaf %d) says something else in its columns than in its bytes: %s", id, r.Leaf, strings.Join(columns, ", "))
-	}
-	if r.Found != nil && !v.goodAt.IsZero() && r.LeafAt.Before(v.goodAt.Add(-backdated)) {
-		v.find("backdated", &id, r.Leaf, r.Leaf+1, "event %s (leaf %d) is dated %s, and was added after the checkpoint of %s", id, r.Leaf,
-			r.LeafAt.UTC().Format(time.RFC3339), v.goodAt.Format(time.RFC3339))
-	}
-	kept := v.tree.Append(hash)
-	if !v.off && string(kept.Hashes) != string(r.Hashes) {
-		v.tampered(kept.Hashes, r.Hashes, at, id)
-	}
-	v.last = id
+	return true
 }
 
 // tampered names the smallest part of the tree whose own hashes do not agree.
@@ -233,22 +302,27 @@ func (v *verifier) tampered(want, kept []byte, at int64, id uuid.UUID) {
 }
 
 // signed holds the tree to a checkpoint of the database.
-func (v *verifier) signed(row db.LedgerCheckpoint) {
+func (v *verifier) signed(row checkpointRow) {
 	v.out.Checkpoints++
-	c, err := v.Known.Read(row.Note)
 	switch {
-	case err != nil:
-		v.find("checkpoint_forged", nil, v.good, row.Size, "leaves %d to %d: of the checkpoint over %d, %s", v.good, row.Size-1, row.Size, err)
+	case row.err != nil:
+		v.find("checkpoint_forged", nil, v.good, row.size, "leaves %d to %d: of the checkpoint over %d, %s", v.good, row.size-1, row.size, row.err)
 		return
-	case c.Size != row.Size || !c.At.Equal(row.SealedAt):
-		v.find("checkpoint_moved", nil, v.good, row.Size, "the checkpoint over %d leaves was signed for %d, at %s", row.Size, c.Size, c.At.Format(time.RFC3339))
+	case row.signed.Size != row.size || !row.signed.At.Equal(pgTime(row.at)):
+		v.find("checkpoint_moved", nil, v.good, row.size, "the checkpoint over %d leaves was signed for %d, at %s", row.size, row.signed.Size, row.signed.At.Format(time.RFC3339))
 		return
 	}
-	v.agrees(c, "the checkpoint", v.good)
+	v.out.Signed++
+	v.agrees(row.signed, "the checkpoint", v.good)
 }
 
 // anchor holds the tree to a checkpoint that was kept outside.
 func (v *verifier) anchor(a anchored) {
+	if a.Size == v.tree.Size() && a.Root == v.tree.Root() {
+		v.out.Agreed = append(v.out.Agreed, a.Checkpoint)
+	} else {
+		v.out.Against = append(v.out.Against, a.Checkpoint)
+	}
 	if v.agrees(a.Checkpoint, "the anchor "+a.name, v.out.Anchored) {
 		v.out.Anchored = a.Size
 	}
@@ -264,6 +338,6 @@ func (v *verifier) agrees(c Checkpoint, what string, good int64) bool {
 		v.off = true
 		return false
 	}
-	v.good, v.goodAt = c.Size, c.At
+	v.good, v.goodAt, v.misshapen = c.Size, c.At, false
 	return true
 }

@@ -62,6 +62,16 @@ const (
 	usageDays      = 30
 	promptDays     = 365
 	teamsPerPage   = 50
+
+	auditPage       = 50
+	exportBatch     = 1000            // events at a time, and in memory
+	checksShown     = 20              // verifications on their page
+	checkLease      = 2 * time.Minute // how long a worker that verifies may be silent
+	checkTries      = 3               // workers that may be lost over one verification
+	accessPage      = 26              // reviews, half a year of them
+	accessOverdue   = 7 * 24 * time.Hour
+	manyPatients    = 50 // that one person looked at in a week
+	disclosuresMost = 2000
 )
 
 // Priorities from the least to the most urgent; the index is what is stored.

@@ -21,8 +21,8 @@ var otherDoors = []string{
 	"MayWatch", "WorklistCount", // below and scope_test.go
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
 	"JobsTake", "JobRan", // job_test.go
-	"GlassSee",                                  // glass_test.go
-	"LedgerSeal", "LedgerVerify", "LedgerProve", // ledger_seal_test.go, ledger_attack_test.go
+	"GlassSee", "AccessSee", // glass_test.go, access_test.go
+	"LedgerSeal", "LedgerVerify", "LedgerProve", "LedgerMonths", // ledger_seal_test.go, ledger_attack_test.go
 	"DeliveryCount",                                                                                             // delivery_count_test.go
 	"FiguresKeep", "FiguresShow", "FiguresOver", "FiguresForget", "UpBeat", "UpAsk", "VitalsKeep", "VitalsShow", // figure_test.go
 	"GuardsSee",                                                     // internal/app/figures_test.go
@@ -101,6 +101,7 @@ draft.finish      worker
 consent.reply     provider
 keys.show         operator
 keys.rotate       operator
+audit.archive     operator
 clinic.create     operator
 clinic.show       admin
 clinic.edit       admin
@@ -134,7 +135,20 @@ status.show       admin ops
 breaker.open      admin
 breaker.close     admin
 queue.view        admin ops
-queue.operate     admin`
+queue.operate     admin
+audit.search      auditor admin
+audit.show        auditor admin
+audit.prove       auditor admin
+audit.export      auditor admin
+audit.verify      auditor admin
+audit.checks      auditor admin
+audit.run         worker
+audit.of-patient  doctor auditor admin
+audit.disclosures doctor auditor admin
+access.make       worker
+access.list       admin
+access.show       admin
+access.sign       admin`
 
 func mayRoles(deed clinic.Deed) []string {
 	for line := range strings.Lines(allowed) {

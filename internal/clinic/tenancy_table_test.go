@@ -5,13 +5,13 @@ var queriesOfNoClinic = map[string]string{
 	"AuditSeen":      "by the session of the actor, which is of one clinic",
 	"SessionReplace": "by the hash of a cookie, before anybody is known",
 
-	"LedgerPending": "the sealer works for all clinics: one tree over the installation's whole trail",
-	"LedgerSealed":  "the sealer works for all clinics",
-	"LedgerChunk":   "a verification reads all of the trail",
-	"LedgerCounts":  "a verification reads all of the trail",
-	"LedgerLost":    "a verification reads all of the trail",
-	"LedgerStray":   "a verification reads all of the trail",
-	"LedgerLeafOf":  "an auditor's command knows an event by its id; no screen asks it",
+	"LedgerPending":     "the sealer works for all clinics: one tree over the installation's whole trail",
+	"LedgerSealed":      "the sealer works for all clinics",
+	"LedgerPlaces":      "a verification reads all of the trail",
+	"LedgerLost":        "a verification reads all of the trail",
+	"LedgerTwice":       "a verification reads all of the trail",
+	"LedgerQueuedAgain": "a verification reads all of the trail",
+	"LedgerLeafOf":      "an auditor's command knows an event by its id; no screen asks it",
 
 	"NightlySessions":     "the night's work is for all clinics",
 	"NightlyPageSessions": "the night's work is for all clinics",
@@ -19,6 +19,7 @@ var queriesOfNoClinic = map[string]string{
 	"NightlyTries":        "the night's work is for all clinics",
 	"EventsHeard":         "a provider's account belongs to the installation: how many reports came, and when",
 	"QueueOldest":         "a figure of the installation: since when the oldest row has been due, and nothing else of it",
+	"CheckClaim":          "the worker verifies for all clinics: the ledger is one",
 
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
@@ -70,8 +71,10 @@ var queriesWithoutTeam = map[string]string{
 	"break-glass: makes an index, and tells nothing": `
 		GlassUnindexed GlassIndex`,
 	"an administrator, of the whole clinic: see TestQueriesByAdminReadNothingClinical": `
-		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock`,
-	"an administrator and operations: numbers about nobody": `QueueState DeliveryCount QueueOldest DraftState`,
+		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock AuditNamesByAdmin`,
+	"an auditor, by exact record number: gives an id, and no name":                                                          `AuditPatientByAdmin`,
+	"behind the door: by the id of a patient that AuditPatientKnown gave, which joins the care team for whom it asks it of": `AuditChannels`,
+	"an administrator and operations: numbers about nobody":                                                                 `QueueState DeliveryCount QueueOldest DraftState`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided

@@ -26,6 +26,7 @@ var (
 		"vital_hours":        "what browsers measured on its pages, about nobody",
 		"ledger_leaves":      "hashes over the installation's whole trail: one tree, whose clinics are in its events",
 		"ledger_checkpoints": "its roots",
+		"ledger_archives":    "months of the installation's whole trail",
 		"delivery_edges":     "the state machine",
 		"schema_migrations":  "the tool's own",
 	}
@@ -42,6 +43,8 @@ var (
 		"ledger_leaves_pkey":                     "see withoutClinic",
 		"ledger_leaves_event_id_key":             "see withoutClinic",
 		"ledger_checkpoints_pkey":                "see withoutClinic",
+		"ledger_archives_pkey":                   "see withoutClinic",
+		"ledger_archives_file_key":               "see withoutClinic",
 		"delivery_events_pkey":                   "see maybeClinic",
 		"delivery_events_provider_event_key_key": "the provider's key, which no clinic owns",
 	}

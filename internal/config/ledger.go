@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,24 @@ func (c *Config) checkLedger() Complaints {
 		return Complaints{fmt.Sprintf("LEDGER_KEY was made for trying out on one machine; %s refuses it. Make one with «countersign audit key».", c.Env)}
 	}
 	return nil
+}
+
+// auditSettings are all that an auditor may have.
+var auditSettings = []string{"DATABASE_URL", "LEDGER_KEY", "LEDGER_VERIFIERS", "BLOB_URL", "MIGRATE_DATABASE_URL"}
+
+// LoadAudit reads what verifying the ledger needs, and looks at nothing else of the environment: an auditor has the address of
+// a database, or of a copy, and no key that opens anything.
+func LoadAudit(getenv func(string) string) (*Config, error) {
+	c, complaints := read(func(name string) string {
+		if slices.Contains(auditSettings, strings.TrimSuffix(name, "_FILE")) {
+			return getenv(name)
+		}
+		return ""
+	})
+	if c.DatabaseURL == "" {
+		complaints = append(complaints, "DATABASE_URL (or DATABASE_URL_FILE) must be the address of the database, or of a copy, as a role that may read it.")
+	}
+	return c.orComplain(complaints)
 }
 
 // LedgerKnown are the verifiers of the keys before the ledger's.

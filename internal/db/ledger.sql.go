@@ -10,7 +10,74 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
+
+const ledgerArchiveAdd = `-- name: LedgerArchiveAdd :exec
+INSERT INTO ledger_archives (month, file, events, first_leaf, last_leaf, archived_at)
+VALUES ($1::date, $2, $3, $4, $5, $6)
+`
+
+type LedgerArchiveAddParams struct {
+	Month      pgtype.Date
+	File       string
+	Events     int64
+	FirstLeaf  int64
+	LastLeaf   int64
+	ArchivedAt time.Time
+}
+
+func (q *Queries) LedgerArchiveAdd(ctx context.Context, arg LedgerArchiveAddParams) error {
+	_, err := q.db.Exec(ctx, ledgerArchiveAdd,
+		arg.Month,
+		arg.File,
+		arg.Events,
+		arg.FirstLeaf,
+		arg.LastLeaf,
+		arg.ArchivedAt,
+	)
+	return err
+}
+
+const ledgerArchiveLock = `-- name: LedgerArchiveLock :exec
+SELECT pg_advisory_xact_lock(hashtext('ledger_archives'))
+`
+
+func (q *Queries) LedgerArchiveLock(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, ledgerArchiveLock)
+	return err
+}
+
+const ledgerArchives = `-- name: LedgerArchives :many
+SELECT month, file, events, first_leaf, last_leaf, archived_at FROM ledger_archives ORDER BY month
+`
+
+func (q *Queries) LedgerArchives(ctx context.Context) ([]LedgerArchive, error) {
+	rows, err := q.db.Query(ctx, ledgerArchives)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LedgerArchive{}
+	for rows.Next() {
+		var i LedgerArchive
+		if err := rows.Scan(
+			&i.Month,
+			&i.File,
+			&i.Events,
+			&i.FirstLeaf,
+			&i.LastLeaf,
+			&i.ArchivedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
 
 const ledgerCheckpointAdd = `-- name: LedgerCheckpointAdd :exec
 INSERT INTO ledger_checkpoints (size, sealed_at, note) VALUES ($1, $2, $3)
@@ -25,142 +92,6 @@ type LedgerCheckpointAddParams struct {
 func (q *Queries) LedgerCheckpointAdd(ctx context.Context, arg LedgerCheckpointAddParams) error {
 	_, err := q.db.Exec(ctx, ledgerCheckpointAdd, arg.Size, arg.SealedAt, arg.Note)
 	return err
-}
-
-const ledgerCheckpoints = `-- name: LedgerCheckpoints :many
-SELECT size, sealed_at, note FROM ledger_checkpoints WHERE size > $1 AND size <= $2::bigint ORDER BY size LIMIT $3
-`
-
-type LedgerCheckpointsParams struct {
-	Since int64
-	Until int64
-	Most  int32
-}
-
-func (q *Queries) LedgerCheckpoints(ctx context.Context, arg LedgerCheckpointsParams) ([]LedgerCheckpoint, error) {
-	rows, err := q.db.Query(ctx, ledgerCheckpoints, arg.Since, arg.Until, arg.Most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []LedgerCheckpoint{}
-	for rows.Next() {
-		var i LedgerCheckpoint
-		if err := rows.Scan(&i.Size, &i.SealedAt, &i.Note); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const ledgerChunk = `-- name: LedgerChunk :many
-SELECT l.leaf, l.event_id, l.at AS leaf_at, l.hashes, e.id AS found, e.clinic_id, e.actor_kind, e.actor_id, e.role, e.session_id, e.deed, e.subject_kind,
-       e.subject_id, e.patient_id, e.outcome, e.reason, e.rev, e.detail, e.ip, e.agent, e.request_id, e.rec
-FROM ledger_leaves l LEFT JOIN audit_events e ON e.id = l.event_id AND e.at = l.at
-WHERE l.leaf >= $1 AND l.leaf < $2::bigint ORDER BY l.leaf
-`
-
-type LedgerChunkParams struct {
-	Since int64
-	Until int64
-}
-
-type LedgerChunkRow struct {
-	Leaf        int64
-	EventID     uuid.UUID
-	LeafAt      time.Time
-	Hashes      []byte
-	Found       *uuid.UUID
-	ClinicID    *uuid.UUID
-	ActorKind   *string
-	ActorID     *uuid.UUID
-	Role        *string
-	SessionID   *uuid.UUID
-	Deed        *string
-	SubjectKind *string
-	SubjectID   *uuid.UUID
-	PatientID   *uuid.UUID
-	Outcome     *string
-	Reason      *string
-	Rev         *int32
-	Detail      []byte
-	Ip          *string
-	Agent       *string
-	RequestID   *string
-	Rec         []byte
-}
-
-// Leaves with their events, in the leaves' order. An event that is not there has no found.
-func (q *Queries) LedgerChunk(ctx context.Context, arg LedgerChunkParams) ([]LedgerChunkRow, error) {
-	rows, err := q.db.Query(ctx, ledgerChunk, arg.Since, arg.Until)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []LedgerChunkRow{}
-	for rows.Next() {
-		var i LedgerChunkRow
-		if err := rows.Scan(
-			&i.Leaf,
-			&i.EventID,
-			&i.LeafAt,
-			&i.Hashes,
-			&i.Found,
-			&i.ClinicID,
-			&i.ActorKind,
-			&i.ActorID,
-			&i.Role,
-			&i.SessionID,
-			&i.Deed,
-			&i.SubjectKind,
-			&i.SubjectID,
-			&i.PatientID,
-			&i.Outcome,
-			&i.Reason,
-			&i.Rev,
-			&i.Detail,
-			&i.Ip,
-			&i.Agent,
-			&i.RequestID,
-			&i.Rec,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const ledgerCounts = `-- name: LedgerCounts :one
-SELECT (SELECT count(*) FROM audit_events) AS events, (SELECT count(*) FROM ledger_leaves) AS leaves,
-       coalesce((SELECT max(leaf) + 1 FROM ledger_leaves), 0)::bigint AS upto,
-       (SELECT count(*) FROM audit_pending p JOIN audit_events e ON e.id = p.event_id AND e.at = p.at) AS waiting
-`
-
-type LedgerCountsRow struct {
-	Events  int64
-	Leaves  int64
-	Upto    int64
-	Waiting int64
-}
-
-func (q *Queries) LedgerCounts(ctx context.Context) (LedgerCountsRow, error) {
-	row := q.db.QueryRow(ctx, ledgerCounts)
-	var i LedgerCountsRow
-	err := row.Scan(
-		&i.Events,
-		&i.Leaves,
-		&i.Upto,
-		&i.Waiting,
-	)
-	return i, err
 }
 
 const ledgerHashes = `-- name: LedgerHashes :many
@@ -203,19 +134,31 @@ func (q *Queries) LedgerHead(ctx context.Context) (LedgerCheckpoint, error) {
 	return i, err
 }
 
+const ledgerLast = `-- name: LedgerLast :one
+SELECT coalesce(max(leaf), -1)::bigint FROM ledger_leaves
+`
+
+func (q *Queries) LedgerLast(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, ledgerLast)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const ledgerLeafOf = `-- name: LedgerLeafOf :one
-SELECT l.leaf, e.rec FROM ledger_leaves l JOIN audit_events e ON e.id = l.event_id AND e.at = l.at WHERE l.event_id = $1
+SELECT l.leaf, l.at, e.rec FROM ledger_leaves l LEFT JOIN audit_events e ON e.id = l.event_id AND e.at = l.at WHERE l.event_id = $1
 `
 
 type LedgerLeafOfRow struct {
 	Leaf int64
+	At   time.Time
 	Rec  []byte
 }
 
 func (q *Queries) LedgerLeafOf(ctx context.Context, eventID uuid.UUID) (LedgerLeafOfRow, error) {
 	row := q.db.QueryRow(ctx, ledgerLeafOf, eventID)
 	var i LedgerLeafOfRow
-	err := row.Scan(&i.Leaf, &i.Rec)
+	err := row.Scan(&i.Leaf, &i.At, &i.Rec)
 	return i, err
 }
 
@@ -254,7 +197,8 @@ func (q *Queries) LedgerLock(ctx context.Context) (bool, error) {
 }
 
 const ledgerLost = `-- name: LedgerLost :many
-SELECT p.event_id FROM audit_pending p WHERE NOT EXISTS (SELECT 1 FROM audit_events e WHERE e.id = p.event_id AND e.at = p.at) ORDER BY p.at LIMIT 100
+SELECT p.event_id FROM audit_pending p WHERE p.event_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM audit_events e WHERE e.id = p.event_id AND e.at = p.at) ORDER BY p.at LIMIT 100
 `
 
 // Events that waited and are gone.
@@ -279,11 +223,12 @@ func (q *Queries) LedgerLost(ctx context.Context) ([]uuid.UUID, error) {
 }
 
 const ledgerPending = `-- name: LedgerPending :many
-SELECT p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
+SELECT CAST(p.ctid AS text) AS place, p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
 ORDER BY p.at, p.event_id LIMIT $1
 `
 
 type LedgerPendingRow struct {
+	Place   string
 	EventID uuid.UUID
 	At      time.Time
 	Rec     []byte
@@ -299,7 +244,12 @@ func (q *Queries) LedgerPending(ctx context.Context, most int32) ([]LedgerPendin
 	items := []LedgerPendingRow{}
 	for rows.Next() {
 		var i LedgerPendingRow
-		if err := rows.Scan(&i.EventID, &i.At, &i.Rec); err != nil {
+		if err := rows.Scan(
+			&i.Place,
+			&i.EventID,
+			&i.At,
+			&i.Rec,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -310,42 +260,112 @@ func (q *Queries) LedgerPending(ctx context.Context, most int32) ([]LedgerPendin
 	return items, nil
 }
 
-const ledgerSealed = `-- name: LedgerSealed :execrows
-DELETE FROM audit_pending WHERE event_id = ANY($1::uuid[])
+const ledgerPlaces = `-- name: LedgerPlaces :many
+SELECT x.id::uuid AS id, x.micros::bigint AS micros,
+       EXISTS (SELECT 1 FROM audit_pending p WHERE p.event_id = x.id AND p.at = x.at) AS waits,
+       EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = x.id AND l.at = x.at) AS sealed,
+       EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = x.id AND l.at <> x.at
+                 AND NOT EXISTS (SELECT 1 FROM audit_events e WHERE e.id = l.event_id AND e.at = l.at)) AS elsewhere
+FROM (SELECT i.id, i.micros, '2000-01-01 00:00:00+00'::timestamptz + i.micros * interval '1 microsecond' AS at
+      FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bigint[]) AS micros) i) x
 `
 
-func (q *Queries) LedgerSealed(ctx context.Context, eventIds []uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, ledgerSealed, eventIds)
+type LedgerPlacesParams struct {
+	Ids    []uuid.UUID
+	Micros []int64
+}
+
+type LedgerPlacesRow struct {
+	ID        uuid.UUID
+	Micros    int64
+	Waits     bool
+	Sealed    bool
+	Elsewhere bool
+}
+
+// Where events stand that a verification met without a leaf. Micros is their time as Postgres keeps it: since 2000. Elsewhere: their
+// leaf has another date, under which there is no event.
+func (q *Queries) LedgerPlaces(ctx context.Context, arg LedgerPlacesParams) ([]LedgerPlacesRow, error) {
+	rows, err := q.db.Query(ctx, ledgerPlaces, arg.Ids, arg.Micros)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LedgerPlacesRow{}
+	for rows.Next() {
+		var i LedgerPlacesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Micros,
+			&i.Waits,
+			&i.Sealed,
+			&i.Elsewhere,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ledgerQueuedAgain = `-- name: LedgerQueuedAgain :many
+SELECT p.event_id FROM audit_pending p WHERE EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = p.event_id) ORDER BY p.at LIMIT 100
+`
+
+// Events that are sealed, and wait to be.
+func (q *Queries) LedgerQueuedAgain(ctx context.Context) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, ledgerQueuedAgain)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var event_id uuid.UUID
+		if err := rows.Scan(&event_id); err != nil {
+			return nil, err
+		}
+		items = append(items, event_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ledgerSealed = `-- name: LedgerSealed :execrows
+DELETE FROM audit_pending WHERE ctid = ANY(CAST($1::text[] AS tid[]))
+`
+
+// By where they lie, as they were read in the same transaction: nothing moves a row of the queue meanwhile.
+func (q *Queries) LedgerSealed(ctx context.Context, places []string) (int64, error) {
+	result, err := q.db.Exec(ctx, ledgerSealed, places)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const ledgerStray = `-- name: LedgerStray :many
-SELECT e.id, e.at FROM audit_events e WHERE NOT EXISTS (SELECT 1 FROM ledger_leaves l WHERE l.event_id = e.id AND l.at = e.at)
-    AND NOT EXISTS (SELECT 1 FROM audit_pending p WHERE p.event_id = e.id AND p.at = e.at) ORDER BY e.at, e.id LIMIT 100
+const ledgerTwice = `-- name: LedgerTwice :many
+SELECT id FROM audit_events GROUP BY id, at HAVING count(*) > 1 ORDER BY at, id LIMIT 100
 `
 
-type LedgerStrayRow struct {
-	ID uuid.UUID
-	At time.Time
-}
-
-// Events that are neither sealed nor waiting.
-func (q *Queries) LedgerStray(ctx context.Context) ([]LedgerStrayRow, error) {
-	rows, err := q.db.Query(ctx, ledgerStray)
+func (q *Queries) LedgerTwice(ctx context.Context) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, ledgerTwice)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []LedgerStrayRow{}
+	items := []uuid.UUID{}
 	for rows.Next() {
-		var i LedgerStrayRow
-		if err := rows.Scan(&i.ID, &i.At); err != nil {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

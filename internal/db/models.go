@@ -13,6 +13,18 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+type AccessReview struct {
+	ID       uuid.UUID
+	ClinicID uuid.UUID
+	Since    time.Time
+	Until    time.Time
+	MadeAt   time.Time
+	Facts    []byte
+	SignedBy *uuid.UUID
+	SignedAt *time.Time
+	Note     string
+}
+
 type Acknowledgement struct {
 	MessageID  uuid.UUID
 	ClinicID   uuid.UUID
@@ -345,6 +357,31 @@ type JobRun struct {
 	AskedAt *time.Time
 	DoneDay string
 	Found   []byte
+}
+
+type LedgerArchive struct {
+	Month      pgtype.Date
+	File       string
+	Events     int64
+	FirstLeaf  int64
+	LastLeaf   int64
+	ArchivedAt time.Time
+}
+
+type LedgerCheck struct {
+	ID         uuid.UUID
+	ClinicID   uuid.UUID
+	AskedBy    uuid.UUID
+	AskedAt    time.Time
+	LeaseUntil *time.Time
+	Attempts   int32
+	Done       int64
+	Total      int64
+	FinishedAt *time.Time
+	TookMs     int64
+	Outcome    string
+	Code       string
+	Report     []byte
 }
 
 type LedgerCheckpoint struct {

@@ -131,10 +131,13 @@ func TestWebBeatsAndWorkerAsks(t *testing.T) {
 	if Probe(server.URL)(t.Context()) || Probe("http://%zz")(t.Context()) {
 		t.Error("nobody is ready")
 	}
-	redirect := httptest.NewServer(http.RedirectHandler("/sign-in", http.StatusFound))
-	t.Cleanup(redirect.Close)
-	if Probe(redirect.URL)(t.Context()) {
-		t.Error("a redirect to a sign-in is ready")
+	elsewhere := http.NewServeMux()
+	elsewhere.Handle("/readyz", http.RedirectHandler("/sign-in", http.StatusFound))
+	elsewhere.HandleFunc("/sign-in", func(http.ResponseWriter, *http.Request) {})
+	edge := httptest.NewServer(elsewhere)
+	t.Cleanup(edge.Close)
+	if Probe(edge.URL+"/readyz")(t.Context()) || Probe(edge.URL+"/nowhere")(t.Context()) || !Probe(edge.URL+"/sign-in")(t.Context()) {
+		t.Error("a redirect to a sign-in, or what is not there, is ready")
 	}
 }
 

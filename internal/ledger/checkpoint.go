@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,29 +107,51 @@ func ReadVerifiers(texts ...string) (Verifiers, error) {
 // ErrUnsigned says that a checkpoint is not signed by any of the keys.
 var ErrUnsigned = errors.New("it is not signed by the ledger's key")
 
-// Read verifies a checkpoint and reads it.
-func (v Verifiers) Read(signed string) (Checkpoint, error) {
+// ErrOtherKey says that it is signed by other keys, or by none. It is an ErrUnsigned.
+var ErrOtherKey = fmt.Errorf("%w, but by another or by none", ErrUnsigned)
+
+// open gives the text of a note that one of the keys has signed.
+func (v Verifiers) open(signed string) (string, error) {
 	if v.list == nil {
-		return Checkpoint{}, ErrUnsigned
+		return "", ErrUnsigned
 	}
 	n, err := note.Open([]byte(signed), v.list)
+	var other *note.UnverifiedNoteError
+	switch {
+	case errors.As(err, &other):
+		return "", ErrOtherKey
+	case err != nil:
+		return "", ErrUnsigned
+	}
+	return n.Text, nil
+}
+
+var errNoCheckpoint = errors.New("it is signed, and is no checkpoint")
+
+// Read verifies a checkpoint and reads it.
+func (v Verifiers) Read(signed string) (Checkpoint, error) {
+	text, err := v.open(signed)
 	if err != nil {
-		return Checkpoint{}, ErrUnsigned
+		return Checkpoint{}, err
 	}
-	c := Checkpoint{Note: signed}
-	lines := strings.Split(n.Text, "\n")
+	lines := strings.Split(text, "\n")
 	if len(lines) != 5 || lines[0] != header || lines[4] != "" {
-		return c, errors.New("it is signed, and is no checkpoint")
+		return Checkpoint{}, errNoCheckpoint
 	}
-	_, err = fmt.Sscanf(lines[1], "%d", &c.Size)
+	c, err := checkpointOf(lines[1], lines[2], lines[3])
+	c.Note = signed
+	return c, err
+}
+
+func checkpointOf(size, root, at string) (c Checkpoint, err error) {
+	if c.Size, err = strconv.ParseInt(size, 10, 64); err == nil {
+		c.Root, err = tlog.ParseHash(root)
+	}
 	if err == nil {
-		c.Root, err = tlog.ParseHash(lines[2])
+		c.At, err = time.Parse(time.RFC3339, at)
 	}
-	if err == nil {
-		c.At, err = time.Parse(time.RFC3339, lines[3])
-	}
-	if err != nil || c.Size < 0 || fmt.Sprint(c.Size) != lines[1] {
-		return c, errors.New("it is signed, and is no checkpoint")
+	if err != nil || c.Size < 0 || fmt.Sprint(c.Size) != size {
+		return c, errNoCheckpoint
 	}
 	return c, nil
 }

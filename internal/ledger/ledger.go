@@ -5,6 +5,7 @@
 package ledger
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -146,3 +147,7 @@ func Consistent(old, now Checkpoint, fetch Fetch) error {
 	}
 	return tlog.CheckTree(proof, now.Size, now.Root, old.Size, old.Root)
 }
+
+// PrefixedLeafHash is LeafHash of what comes after the prefix that RFC 6962 gives a leaf, a zero byte: for who has many to hash
+// and would not copy each.
+func PrefixedLeafHash(prefixed []byte) Hash { return sha256.Sum256(prefixed) }

@@ -108,7 +108,7 @@ func (h *house) hostileScene() shown {
 		Summary: baited(900, 1), History: baited(900, 6), Medications: baited(900, 12), Allergies: baited(500, 14), Notes: baited(900, 17),
 		Email: "ada@mail.example", Phone: "+1 415 555 0177", DoctorID: doctor.ID})
 	must(h.t, err)
-	s := shown{patients: []string{patient.String()}, links: []string{strings.Repeat("x", 43)}}
+	s := shown{patients: []string{patient.String()}, weeks: []string{h.week()}, events: h.events(), links: []string{strings.Repeat("x", 43)}}
 	brief := h.brief(patient, "email")
 	brief.Inquiry, brief.Points = baited(900, 2), []string{baited(300, 9), baited(300, 15)}
 	brief.Facts = []clinic.FactForm{{Kind: "drug", Text: baited(200, 10)}, {Kind: "date", Text: baited(200, 13)}}

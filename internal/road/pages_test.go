@@ -19,6 +19,7 @@ import (
 // shown are the things that pages of the router are about: every patient and every message that there is.
 type shown struct {
 	patients, messages []string
+	events, weeks      []string // of the audit trail, and access reviews
 	links              []string // patients' pages, without /m/
 }
 
@@ -30,7 +31,7 @@ func (h *house) scene() shown {
 	h.t.Helper()
 	ctx, c, staff, doctor := context.Background(), h.app.Clinic(), h.actor("tom-reyes"), h.actor("amara-osei")
 	patient := h.patient("Ada Winter", "1950-01-02", "77001", "ada@mail.example", "+1 415 555 0177")
-	s := shown{patients: []string{patient.String()}, links: []string{strings.Repeat("x", 43)}}
+	s := shown{patients: []string{patient.String()}, weeks: []string{h.week()}, links: []string{strings.Repeat("x", 43)}}
 	add := func(id uuid.UUID) uuid.UUID { s.messages = append(s.messages, id.String()); return id }
 	version := func(id uuid.UUID) int {
 		v, err := c.DraftShow(ctx, staff, id)
@@ -53,6 +54,7 @@ func (h *house) scene() shown {
 	must(h.t, c.MessageWithdraw(ctx, doctor, withdrawn, version(withdrawn)))
 	unknown := add(h.submitted(patient, "Ada Winter", "sms"))
 	must(h.t, c.ReviewApprove(ctx, doctor, unknown, version(unknown), nil))
+	s.events = h.events()
 	h.waitFor("the notice went out", 30*time.Second, func() bool { return h.state(unknown) != "queued" && h.state(unknown) != "sending" })
 	return s
 }
@@ -69,6 +71,10 @@ func (s shown) pagesOf(who clinic.Actor) (all []string) {
 			things = s.links
 		case strings.HasPrefix(r.Path, "/patients/:id"):
 			things = s.patients
+		case strings.HasPrefix(r.Path, "/audit/:id"):
+			things = s.events
+		case strings.HasPrefix(r.Path, "/access/:id"):
+			things = s.weeks
 		case !strings.Contains(r.Path, ":id"):
 			things = []string{""}
 		}

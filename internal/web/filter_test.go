@@ -101,7 +101,7 @@ func TestWhatTheFilterSees(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"day", "max_words", "month", "send_at", "time_zone", "what", "year"}
+	want := []string{"address", "day", "from", "max_words", "month", "send_at", "time_zone", "to", "what", "year"}
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, want) {
 		t.Errorf("of what is typed the filter sees %v, want %v", got, want)
 	}

@@ -40,76 +40,44 @@ const (
 	saidGlassEnded flash = "glass-ended"
 	saidReviewed   flash = "reviewed"
 	saidSignFresh  flash = "sign-fresh"
+	saidSignedOff  flash = "signed-off"
 )
 
-func (f flash) sentence() string {
-	switch f {
-	case saidSaved:
-		return "Saved."
-	case saidPatient:
-		return "The patient is saved."
-	case saidBrief:
-		return "The brief is saved."
-	case saidSubmitted:
-		return "Submitted. It is on the doctor's worklist now."
-	case saidRecalled:
-		return "You took it back. You can edit it again."
-	case saidApproved:
-		return "Signed. The notice goes out when the time to undo is over."
-	case saidReturned:
-		return "Returned with your note."
-	case saidUndone:
-		return "Your signature is undone. Nothing was sent."
-	case saidWithdrawn:
-		return "The message is withdrawn."
-	case saidSettings:
-		return "Saved. The next draft uses them."
-	case saidResent:
-		return "The notice goes out again."
-	case saidMarkedSent:
-		return "Recorded as sent, on your word."
-	case saidEnded:
-		return "Ended. Whoever used it is signed out."
-	case saidPaused:
-		return "Paused. What is signed is kept and waits."
-	case saidResumed:
-		return "Resumed. What waited goes out now."
-	case saidRetried:
-		return "On their way once more."
-	case saidScheduled:
-		return "Saved. It goes out when you said."
-	case saidNetwork:
-		return "Added. It is in force in every process within a few seconds."
-	case saidUnblocked:
-		return "Taken off."
-	case saidJoined:
-		return "Added. They can see this patient now."
-	case saidLeft:
-		return "Taken off. They cannot see this patient any more."
-	case saidAssigned:
-		return "Saved. They sign in again and then have the new role."
-	case saidDisabled:
-		return "Switched off. Whoever used the account is signed out."
-	case saidEnabled:
-		return "Switched on again. They sign in anew."
-	case saidGlassEnded:
-		return "Your emergency access is over."
-	case saidReviewed:
-		return "Reviewed. Your note is kept with it."
-	case saidSignFresh:
-		return "Saved. It holds from the next signature on."
-	default:
-		return f.ofSteering()
-	}
+// sentences are what the next page says.
+var sentences = map[flash]string{
+	saidSaved:      "Saved.",
+	saidPatient:    "The patient is saved.",
+	saidBrief:      "The brief is saved.",
+	saidSubmitted:  "Submitted. It is on the doctor's worklist now.",
+	saidRecalled:   "You took it back. You can edit it again.",
+	saidApproved:   "Signed. The notice goes out when the time to undo is over.",
+	saidReturned:   "Returned with your note.",
+	saidUndone:     "Your signature is undone. Nothing was sent.",
+	saidWithdrawn:  "The message is withdrawn.",
+	saidSettings:   "Saved. The next draft uses them.",
+	saidResent:     "The notice goes out again.",
+	saidMarkedSent: "Recorded as sent, on your word.",
+	saidEnded:      "Ended. Whoever used it is signed out.",
+	saidPaused:     "Paused. What is signed is kept and waits.",
+	saidResumed:    "Resumed. What waited goes out now.",
+	saidRetried:    "On their way once more.",
+	saidScheduled:  "Saved. It goes out when you said.",
+	saidNetwork:    "Added. It is in force in every process within a few seconds.",
+	saidUnblocked:  "Taken off.",
+	saidJoined:     "Added. They can see this patient now.",
+	saidLeft:       "Taken off. They cannot see this patient any more.",
+	saidAssigned:   "Saved. They sign in again and then have the new role.",
+	saidDisabled:   "Switched off. Whoever used the account is signed out.",
+	saidEnabled:    "Switched on again. They sign in anew.",
+	saidGlassEnded: "Your emergency access is over.",
+	saidReviewed:   "Reviewed. Your note is kept with it.",
+	saidSignFresh:  "Saved. It holds from the next signature on.",
+	saidClinic:     "Saved. It holds from now on, in every process within a few seconds.",
+	saidAsked:      "Asked for. A worker takes it up within a few seconds.",
+	saidSignedOff:  "Signed off. Your note is kept with it.",
 }
 
-// ofSteering are the sentences of who steers the clinic.
-func (f flash) ofSteering() string {
-	return map[flash]string{
-		saidClinic: "Saved. It holds from now on, in every process within a few seconds.",
-		saidAsked:  "Asked for. A worker takes it up within a few seconds.",
-	}[f]
-}
+func (f flash) sentence() string { return sentences[f] }
 
 const flashCookie = "__Host-said"
 

@@ -68,6 +68,10 @@ func forms() map[string]fields {
 			house[string(role)+"_"+name] = field{most: 20, coded: true}
 		}
 	}
+	asked := fields{"person": {kind: fieldID}, "patient": {kind: fieldID}, "deed": {kind: fieldChoice}, "outcome": {kind: fieldChoice}}
+	trail := asked.with(fields{"mrn": {most: 40}, "address": {most: 60, coded: true}, "from": {most: 20, coded: true}, "to": {most: 20, coded: true},
+		"after": {kind: fieldChoice, most: 200}})
+	export := asked.with(fields{"address": {kind: fieldChoice}, "from": {kind: fieldChoice}, "to": {kind: fieldChoice}, "format": {kind: fieldChoice}}) // as was searched
 	return map[string]fields{
 		"/sign-out": {}, "/sessions/end-others": {}, "/sessions/:id/end-other": {}, "/sessions/:id/end-any": {"of": {kind: fieldID}},
 		"/patients/search": {"term": {most: 100}}, "/patients/new": patient, "/patients/:id/edit": patient,
@@ -94,7 +98,9 @@ func forms() map[string]fields {
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 		"/security/edit": {"sign_fresh": {kind: fieldNumber}},
 
-		pathVitals: {"page": {kind: fieldChoice}, "LCP": {most: 20, coded: true}, "CLS": {most: 20, coded: true}, "INP": {most: 20, coded: true}, "TTFB": {most: 20, coded: true}},
+		pathVitals:      {"page": {kind: fieldChoice}, "LCP": {most: 20, coded: true}, "CLS": {most: 20, coded: true}, "INP": {most: 20, coded: true}, "TTFB": {most: 20, coded: true}},
+		"/audit/search": trail, pathAuditExport: export, "/audit/verify": {},
+		"/access/:id/sign": {"note": {kind: fieldArea}},
 
 		"/m/:token": {"lang": {kind: fieldChoice}, "month": {most: 20, coded: true}, "day": {most: 20, coded: true}, "year": {most: 20, coded: true}}, "/m/:token/acknowledge": {},
 	}

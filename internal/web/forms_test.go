@@ -106,7 +106,7 @@ func TestStrictForms(t *testing.T) {
 	before, tried := s.tables(t), 0
 	for path, form := range s.forms {
 		v := people[""]
-		if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/security") || strings.HasPrefix(path, "/teams") || strings.HasSuffix(path, "/review") {
+		if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/security") || strings.HasPrefix(path, "/teams") || strings.HasPrefix(path, "/access") || strings.HasSuffix(path, "/review") {
 			v = people["/networks"]
 		}
 		names := slices.Sorted(maps.Keys(form))
@@ -198,7 +198,7 @@ func TestOverlongFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doctor, admin, glass := s.as(t, s.world.Doctor), s.as(t, s.world.Admin), s.opened(t)
+	doctor, admin, glass, week := s.as(t, s.world.Doctor), s.as(t, s.world.Admin), s.opened(t), s.week(t)
 	before, long := s.tables(t), strings.Repeat("much ", 8_000)+"end"
 	for path, form := range s.forms {
 		if path == "/drafts/:id/check" || path == "/briefs/flags" || path == pathPreview {
@@ -213,7 +213,7 @@ func TestOverlongFields(t *testing.T) {
 				continue
 			}
 			v := doctor
-			if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/security") || strings.HasPrefix(path, "/teams") || strings.HasSuffix(path, "/review") {
+			if strings.HasPrefix(path, "/networks") || strings.HasPrefix(path, "/security") || strings.HasPrefix(path, "/teams") || strings.HasPrefix(path, "/access") || strings.HasSuffix(path, "/review") {
 				v = admin
 			}
 			values := url.Values{name: {long}, "version": {"2"}, "patient_id": {s.world.Patient.String()}, "id": {uuid.NewString()}}
@@ -223,7 +223,7 @@ func TestOverlongFields(t *testing.T) {
 				}
 			}
 			s.cfg.Limits = limit.New(nil, nil)
-			address := strings.NewReplacer("/patients/"+id, "/patients/"+s.world.Patient.String(), "/glass/"+id, "/glass/"+glass).Replace(addressed(path, id))
+			address := strings.NewReplacer("/patients/"+id, "/patients/"+s.world.Patient.String(), "/glass/"+id, "/glass/"+glass, "/access/"+id, "/access/"+week).Replace(addressed(path, id))
 			got := v.do(formRequest(address, values.Encode()))
 			if got.Code != http.StatusUnprocessableEntity && got.Code != http.StatusConflict || !strings.Contains(got.Body.String(), long) {
 				t.Errorf("POST %s with 40,000 characters in %s: %d, kept: %v", path, name, got.Code, strings.Contains(got.Body.String(), long))

@@ -16,11 +16,11 @@ func (s *Server) functions() template.FuncMap {
 	t := times{now: s.cfg.Now, zone: s.clinicZone}
 	return template.FuncMap{
 		"field": newField, "schedule": newSchedule, "area": newField,
-		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "dated": t.dated, "iso": t.iso,
+		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "dated": t.dated, "iso": t.iso, "second": t.second, "day": t.day,
 		"due": t.due, "moment": t.moment, "left": t.left, "ahead": t.ahead,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
 		"channelName": channelName, "channelIcon": channelIcon,
-		"device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
+		"tail": tail, "deed": clinic.DeedWords, "device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
 		"add":   func(a, b int) int { return a + b },
 		"money": clinic.Money, "thousands": thousands, "every": every, "took": took, "week": weekChart,
 		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
@@ -182,6 +182,28 @@ func (t times) clock(at time.Time) string {
 	default:
 		return at.Format("15:04")
 	}
+}
+
+// second is a moment of the audit trail: "25 Nov 2026, 16:12:05".
+func (t times) second(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return t.local(at).Format("2 Jan 2006, 15:04:05")
+}
+
+// day is "Mon 23 Nov 2026".
+func (t times) day(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return t.local(at).Format("Mon 2 Jan 2006")
+}
+
+// tail is the end of an id, by which people tell one from another.
+func tail(id any) string {
+	s := fmt.Sprint(id)
+	return s[max(0, len(s)-8):]
 }
 
 func (t times) exact(at time.Time) string {

@@ -37,7 +37,7 @@ func Routes() (all []Route) {
 // IsPage is true for what a person's browser opens: not a stream, a file, a probe or the board's own parts.
 func (r Route) IsPage() bool {
 	switch r.Path {
-	case pathEvents, pathStatic, pathHealth, pathReady, pathMetrics, pathBoard + "/*":
+	case pathEvents, pathStatic, pathHealth, pathReady, pathMetrics, pathAuditProof, pathBoard + "/*":
 		return false
 	}
 	return r.Method == http.MethodGet

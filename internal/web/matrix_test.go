@@ -49,13 +49,16 @@ const (
 	persons  subject = "person"
 	teams    subject = "team"
 	entries  subject = "network"
+	acts     subject = "event"
+	weeks    subject = "access review"
 )
 
 // subjects say what the :id of an address is, by its first word, and which addresses carry an id in a query or form. A route
 // with an id that is not here fails.
 var (
 	subjects = map[string]subject{"patients": patients, "briefs": messages, "drafts": messages, "reviews": messages, "messages": messages,
-		"deliveries": notices, "sessions": sessions, "glass": glasses, "staff": persons, "settings": persons, "teams": teams, "networks": entries}
+		"deliveries": notices, "sessions": sessions, "glass": glasses, "staff": persons, "settings": persons, "teams": teams, "networks": entries,
+		"audit": acts, "access": weeks}
 	carried = map[string]subject{"/briefs/new": patients, "/briefs": patients, "/briefs/flags": patients, "/deliveries/preview": notices,
 		"/deliveries/retry": notices, pathEvents: messages}
 )
@@ -73,7 +76,7 @@ func relationsOf(about subject, deed clinic.Deed) []relation {
 		return []relation{own, team, glass, other, nextDoor}
 	case patients, notices:
 		return []relation{team, glass, other, nextDoor}
-	case teams, entries:
+	case teams, entries, acts, weeks:
 		return []relation{other, nextDoor}
 	default:
 		return []relation{own, other, nextDoor}
@@ -140,7 +143,7 @@ func (r row) expected(who string) string {
 		return "403"
 	case r.rel == other && scope != clinic.Everything:
 		return "404"
-	case r.rel == glass && !clinic.Through(r.route.deed):
+	case r.rel == glass && scope != clinic.Everything && !clinic.Through(r.route.deed):
 		return "404"
 	case r.route.deed == clinic.SettingsShow && scope == clinic.Everything && (r.rel == own || r.rel == itself):
 		return "404" // administrators have no settings of their own

@@ -230,6 +230,23 @@ func (m *matrix) entryOf(rel relation) string {
 	return id.String()
 }
 
+// eventOf is an event of this clinic's trail, sealed, or of the next one's.
+func (m *matrix) eventOf(rel relation) string {
+	m.t.Helper()
+	clinicID := map[bool]uuid.UUID{false: m.site.world.ClinicID, true: m.next.ClinicID}[rel == nextDoor]
+	return m.site.world.Strings(m.t, "SELECT id::text FROM audit_events WHERE clinic_id = $1 ORDER BY at, id LIMIT 1", clinicID)[0]
+}
+
+// weekOf is an access review that nobody has signed off yet.
+func (m *matrix) weekOf(rel relation) string {
+	m.t.Helper()
+	clinicID := map[bool]uuid.UUID{false: m.site.world.ClinicID, true: m.next.ClinicID}[rel == nextDoor]
+	id := uuid.Must(uuid.NewV7())
+	m.must(m.site.world.Exec(m.t, `INSERT INTO access_reviews (id, clinic_id, since, until, made_at, facts)
+		SELECT $1, $2, 'epoch'::timestamptz + count(*) * interval '7 days', 'epoch'::timestamptz + (count(*) + 1) * interval '7 days', now(), '{}' FROM access_reviews`, id, clinicID))
+	return id.String()
+}
+
 // id is what stands in an address in place of :id, and what its form says beside it.
 func (m *matrix) id(r row, who string) (id string, form url.Values) {
 	m.t.Helper()
@@ -274,6 +291,10 @@ func (m *matrix) idAndWords(r row, who string) (id string, form url.Values) {
 		return m.of[r.rel].String(), url.Values{"staff": {w.Doctor2.ID.String()}}
 	case entries:
 		return m.entryOf(r.rel), nil
+	case acts:
+		return m.eventOf(r.rel), nil
+	case weeks:
+		return m.weekOf(r.rel), nil
 	}
 	x := m.things(r, who)
 	form = url.Values{"version": {strconv.Itoa(x.version)}, "text": {clinictest.Letter}, "patient_id": {x.patient.String()}, "doctor_id": {m.second.ID.String()},

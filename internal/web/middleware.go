@@ -34,7 +34,7 @@ func (s *Server) newEcho() *echo.Echo {
 // writesItsOwn: streams must not be held back, and the others compress by themselves.
 func writesItsOwn(c echo.Context) bool {
 	switch c.Path() {
-	case pathEvents, pathStatic, pathMetrics:
+	case pathEvents, pathStatic, pathMetrics, pathAuditExport:
 		return true
 	}
 	return false

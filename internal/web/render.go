@@ -27,8 +27,11 @@ type Page struct {
 	Glass    []clinic.Glass   // whom the person may read at the moment, beside their own patients
 	// GlassWaiting is how many emergency accesses wait for the person's review.
 	GlassWaiting int
-	Scripts      bool
-	V            any // the handler's view
+	// AccessWaiting is how many access reviews wait for a signature; AccessOverdue, that one has done so for too long.
+	AccessWaiting int
+	AccessOverdue bool
+	Scripts       bool
+	V             any // the handler's view
 }
 
 // answer is what a handler wants shown. page is for whoever asks with a browser, part for htmx; a part without a page
@@ -120,6 +123,7 @@ func (s *Server) surround(c *call, page *Page, set screen) {
 	case layoutMain:
 		s.stopped(c, page)
 		s.glass(c, page)
+		s.access(c, page)
 		page.Degraded = !s.cfg.Hub.Healthy()
 		page.Flash = takeFlash(c)
 		s.count(c, page)

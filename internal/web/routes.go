@@ -25,6 +25,8 @@ const (
 	pathVitals       = "/vitals"
 	pathFigures      = "/status/figures"
 	pathPage         = "/m/:token"
+	pathAuditExport  = "/audit/export"
+	pathAuditProof   = "/audit/:id/proof"
 )
 
 const (
@@ -35,7 +37,7 @@ const (
 // routes is every address there is. The deed is what the handler asks clinic for, so that a reader finds the permission;
 // the asking is clinic's. A GET has no effect beyond sessions and the audit trail.
 func (s *Server) routes() []route {
-	return slices.Concat(s.routesOfPeople(), s.routesOfKeepers(), s.routesOfMessages(), s.routesOfPatients(), s.routesOfMachines())
+	return slices.Concat(s.routesOfPeople(), s.routesOfKeepers(), s.routesOfAuditors(), s.routesOfMessages(), s.routesOfPatients(), s.routesOfMachines())
 }
 
 // routesOfPeople: who one is, what waits, whom it is about.
@@ -120,6 +122,25 @@ func (s *Server) routesOfKeepers() []route {
 		{get, pathFigures, doorStaff, clinic.StatusShow, s.figuresShow},
 		{post, "/breakers/:channel/open", doorStaff, clinic.BreakerOpen, s.breakerOpen},
 		{post, "/breakers/:channel/close", doorStaff, clinic.BreakerClose, s.breakerClose},
+	}
+}
+
+// routesOfAuditors: what was done, by whom, and whether that can still be believed.
+func (s *Server) routesOfAuditors() []route {
+	return []route{
+		{get, "/audit", doorStaff, clinic.AuditSearch, s.auditList},
+		{post, "/audit/search", doorStaff, clinic.AuditSearch, s.auditSearch},
+		{post, pathAuditExport, doorStaff, clinic.AuditExport, s.auditExport},
+		{get, "/audit/verify", doorStaff, clinic.AuditChecks, s.auditChecks},
+		{post, "/audit/verify", doorStaff, clinic.AuditVerify, s.auditVerify},
+		{get, "/audit/:id", doorStaff, clinic.AuditShow, s.auditShow},
+		{get, pathAuditProof, doorStaff, clinic.AuditProve, s.auditProve},
+		{get, "/patients/:id/audit", doorStaff, clinic.AuditOfPatient, s.auditOfPatient},
+		{get, "/patients/:id/disclosures", doorStaff, clinic.AuditDisclosures, s.auditDisclosures},
+
+		{get, "/access", doorStaff, clinic.AccessList, s.accessList},
+		{get, "/access/:id", doorStaff, clinic.AccessShow, s.accessShow},
+		{post, "/access/:id/sign", doorStaff, clinic.AccessSign, s.accessSign},
 	}
 }
 

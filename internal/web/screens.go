@@ -43,6 +43,13 @@ const (
 	pagePrompts     name = "prompt/list"
 	pageClinic      name = "clinic/show"
 	pageJobs        name = "job/list"
+	pageAudit       name = "audit/search"
+	pageAuditEvent  name = "audit/show"
+	pageChecks      name = "audit/verify"
+	pageSeen        name = "audit/patient"
+	pageDisclosures name = "audit/disclosures"
+	pageAccessList  name = "access/list"
+	pageAccess      name = "access/show"
 	pageStyleguide  name = "styleguide/show"
 	pageError       name = "error"
 )
@@ -63,6 +70,10 @@ const (
 	partPreview    name = "settings/_preview"
 	partError      name = "_error"
 	partDeliveries name = "delivery/_list"
+	partChecksLive name = "audit/_checks"
+	partReportHead name = "audit/_report-head"
+	partReportRows name = "audit/_report-rows"
+	partReportFoot name = "audit/_report-foot"
 )
 
 // layoutOf is the layout a page stands in.
@@ -82,7 +93,8 @@ func allScreens() []screen {
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
 		pageAsk, pageRead, pageStop, pageStopped,
-		pageEnded, pageNetworks, pageReports, pageSecurity, pageUsage, pagePrompts, pageClinic, pageJobs, pageStyleguide, pageError} {
+		pageEnded, pageNetworks, pageReports, pageSecurity, pageUsage, pagePrompts, pageClinic, pageJobs, pageAudit, pageAuditEvent, pageChecks, pageSeen, pageDisclosures, pageAccessList, pageAccess,
+		pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}
 	return append(all, screen{pageError, layoutPlain}) // when nobody is signed in, or nobody can be looked up
@@ -90,5 +102,5 @@ func allScreens() []screen {
 
 func allParts() []name {
 	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
-		partStatus, partFigures, partDeliveries, partPreview, partError}
+		partStatus, partFigures, partDeliveries, partPreview, partError, partChecksLive, partReportHead, partReportRows, partReportFoot}
 }

@@ -46,6 +46,8 @@ type Config struct {
 
 	// Anchor writes a checkpoint outside the database; the same one again is no error. It may be nil.
 	Anchor func(ctx context.Context, c clinic.Checkpoint) error
+	// Anchors reads all of them, for a verification. It may be nil.
+	Anchors func(ctx context.Context) ([]clinic.Anchor, error)
 
 	Metrics *metrics.Metrics // may be nil
 	Log     *slog.Logger     // discards unless set
@@ -132,6 +134,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.SealEvery, "ledger", (&anchoring{Worker: w}).seal) })
 	loops.Go(func() { w.every(ctx, w.cfg.NightlyEvery, clinic.JobNightlyName, w.nightly) })
 	loops.Go(func() { w.every(ctx, w.cfg.JobsEvery, "jobs", w.takeUp) })
+	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "verify", w.verify) })
+	loops.Go(func() { w.every(ctx, accessEvery, "access", w.access) })
 	<-ctx.Done()
 	w.cfg.Log.Log(ctx, notice, "worker takes no new tasks")
 	loops.Wait()

@@ -1,0 +1,10 @@
+DROP TABLE access_reviews;
+DROP TABLE ledger_checks;
+DROP INDEX audit_events_refused;
+DROP INDEX audit_events_by_address;
+DROP INDEX audit_events_by_deed;
+DROP INDEX audit_events_by_time;
+DROP INDEX audit_events_by_actor;
+DROP INDEX audit_events_by_patient;
+CREATE INDEX audit_events_by_patient ON audit_events (clinic_id, patient_id, at DESC) WHERE patient_id IS NOT NULL;
+CREATE INDEX audit_events_by_actor ON audit_events (clinic_id, actor_id, at DESC) WHERE actor_id IS NOT NULL;
