@@ -58,16 +58,6 @@ func forms() map[string]fields {
 	from := version.with(fields{"from": {kind: fieldChoice}})
 	listed := fields{"show": {kind: fieldChoice}, "channel": {kind: fieldChoice}, "code": {kind: fieldChoice}, "age": {kind: fieldChoice}}
 	network := fields{"what": {most: 60, coded: true}, "reason": {}, "lasts": {kind: fieldNumber}, "sure": {kind: fieldChoice}}
-	house := version.with(fields{"notice_name": {}, "phone": {most: 60, coded: true}, "emergency_line": {most: 40, coded: true}, "zone": {most: 60, coded: true},
-		"undo_seconds": {most: 20, coded: true}, "page_days": {most: 20, coded: true}})
-	for _, name := range clinicSwitches {
-		house[name] = field{kind: fieldChoice}
-	}
-	for _, role := range limitedRoles {
-		for _, name := range limitFields {
-			house[string(role)+"_"+name] = field{most: 20, coded: true}
-		}
-	}
 	asked := fields{"person": {kind: fieldID}, "patient": {kind: fieldID}, "deed": {kind: fieldChoice}, "outcome": {kind: fieldChoice}}
 	trail := asked.with(fields{"mrn": {most: 40}, "address": {most: 60, coded: true}, "from": {most: 20, coded: true}, "to": {most: 20, coded: true},
 		"after": {kind: fieldChoice, most: 200}})
@@ -94,7 +84,7 @@ func forms() map[string]fields {
 		"/glass/:id/review": {"note": {kind: fieldArea}},
 		"/staff/:id/assign": {"role": {kind: fieldChoice}}, "/staff/:id/disable": {}, "/staff/:id/enable": {},
 		"/teams/search": {"term": {most: 100}}, "/teams/:id/join": {"staff": {kind: fieldID}}, "/teams/:id/leave": {"staff": {kind: fieldID}},
-		"/clinic": house, "/jobs/:job/run": {},
+		"/clinic": clinicFormFields(version), "/jobs/:job/run": {},
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 		"/security/edit": {"sign_fresh": {kind: fieldNumber}},
 
@@ -104,6 +94,21 @@ func forms() map[string]fields {
 
 		"/m/:token": {"lang": {kind: fieldChoice}, "month": {most: 20, coded: true}, "day": {most: 20, coded: true}, "year": {most: 20, coded: true}}, "/m/:token/acknowledge": {},
 	}
+}
+
+// clinicFormFields are the clinic's settings: its switches, and the limits of each role.
+func clinicFormFields(version fields) fields {
+	house := version.with(fields{"notice_name": {}, "phone": {most: 60, coded: true}, "emergency_line": {most: 40, coded: true}, "zone": {most: 60, coded: true},
+		"undo_seconds": {most: 20, coded: true}, "page_days": {most: 20, coded: true}})
+	for _, name := range clinicSwitches {
+		house[name] = field{kind: fieldChoice}
+	}
+	for _, role := range limitedRoles {
+		for _, name := range limitFields {
+			house[string(role)+"_"+name] = field{most: 20, coded: true}
+		}
+	}
+	return house
 }
 
 func (f fields) with(more fields) fields {
