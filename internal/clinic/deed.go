@@ -136,6 +136,9 @@ const (
 	QueueView    Deed = "queue.view"
 	QueueOperate Deed = "queue.operate"
 
+	BackupCreate  Deed = "backup.create"
+	BackupRestore Deed = "backup.restore"
+
 	KeysShow   Deed = "keys.show"
 	KeysRotate Deed = "keys.rotate"
 
@@ -262,6 +265,7 @@ var policy = map[Deed]rule{
 	QueueView: watchers, QueueOperate: admins,
 
 	KeysShow: operator, KeysRotate: operator, AuditArchive: operator,
+	BackupCreate: operator, BackupRestore: operator,
 
 	NetworkList:  {Admin: Everything, RoleOperator: Everything},
 	NetworkBlock: {Admin: Everything}, NetworkAllow: {Admin: Everything},

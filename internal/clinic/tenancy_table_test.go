@@ -20,6 +20,7 @@ var queriesOfNoClinic = map[string]string{
 	"EventsHeard":         "a provider's account belongs to the installation: how many reports came, and when",
 	"QueueOldest":         "a figure of the installation: since when the oldest row has been due, and nothing else of it",
 	"CheckClaim":          "the worker verifies for all clinics: the ledger is one",
+	"BackupCounts":        "a backup is of the whole database",
 
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
