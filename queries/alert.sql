@@ -28,15 +28,16 @@ SELECT 'sending_stopped', '00000000-0000-0000-0000-000000000000', '', 1 FROM ins
 UNION ALL
 SELECT 'glass_used', g.clinic_id, '', count(*)::float8 FROM glass g WHERE g.reviewed_at IS NULL GROUP BY g.clinic_id
 UNION ALL
-SELECT 'budget', s.clinic_id, s.id::text, (sum(r.cost_microusd) / l.stop)::float8
+SELECT 'budget', s.clinic_id, s.id::text, (sum(r.cost_microusd) / coalesce(d.stop_day, l.stop))::float8
 FROM t CROSS JOIN clinics c JOIN staff s ON s.clinic_id = c.id
 JOIN (SELECT unnest(@roles::text[]) AS role, unnest(@stops::bigint[]) AS stop) l ON l.role = s.role
+LEFT JOIN draft_limits d ON d.clinic_id = s.clinic_id AND d.role = s.role
 JOIN draft_requests r ON r.clinic_id = s.clinic_id AND r.requested_by = s.id
     AND r.created_at >= date_trunc('day', t.now AT TIME ZONE c.time_zone) AT TIME ZONE c.time_zone
-GROUP BY s.clinic_id, s.id, l.stop
+GROUP BY s.clinic_id, s.id, coalesce(d.stop_day, l.stop)
 UNION ALL
 SELECT 'backup_age', '00000000-0000-0000-0000-000000000000', '', (extract(epoch FROM t.now - k.at) / 3600)::float8
-FROM t CROSS JOIN (SELECT coalesce((SELECT e.at FROM audit_events e WHERE e.deed = 'backup.create' AND e.outcome = 'done' ORDER BY e.at DESC LIMIT 1),
+FROM t CROSS JOIN (SELECT coalesce((SELECT b.taken_at FROM backups b ORDER BY b.taken_at DESC LIMIT 1),
                       (SELECT min(c.created_at) FROM clinics c)) AS at) k WHERE k.at IS NOT NULL;
 
 -- name: AlertStrangers :many

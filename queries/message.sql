@@ -5,7 +5,7 @@ VALUES (@id, @clinic_id, @patient_id, @doctor_id, @author_id, 'drafting', @kind,
 -- name: MessageGet :one
 SELECT m.*, k.wrapped, d.name AS doctor_name, a.name AS author_name,
        cl.name AS clinic_name, cl.phone AS clinic_phone, cl.emergency_line, cl.undo_seconds, cl.time_zone AS clinic_zone,
-       (ct.staff_id IS NULL)::bool AS by_glass
+       cl.drafting_on, cl.later_on, (ct.staff_id IS NULL)::bool AS by_glass
 FROM messages m
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
 JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id

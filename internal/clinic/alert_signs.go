@@ -18,8 +18,8 @@ func (t *tx) alertSigns(ctx context.Context) (map[alertKey]float64, error) {
 	signs := map[alertKey]float64{}
 	var p db.AlertSignsParams
 	p.At = t.at
-	for role, stop := range dailyStop {
-		p.Roles, p.Stops = append(p.Roles, string(role)), append(p.Stops, stop)
+	for _, l := range standardLimits() {
+		p.Roles, p.Stops = append(p.Roles, string(l.Role)), append(p.Stops, l.StopDay)
 	}
 	rows, err := t.AlertSigns(ctx, p)
 	if err != nil {

@@ -41,6 +41,8 @@ var deedWords = map[Deed]string{
 	AuditVerify: "had the ledger verified", AuditChecks: "looked at verifications of the ledger", AuditRun: "verified the ledger", AuditOfPatient: "looked who saw a patient",
 	AuditDisclosures: "made an accounting of disclosures",
 	AccessMake:       "made an access review", AccessList: "looked at access reviews", AccessShow: "looked at an access review", AccessSign: "signed an access review off",
+	ClinicShow: "looked at the clinic’s settings", ClinicEdit: "changed the clinic’s settings", UsageShow: "looked at what drafting costs",
+	PromptList: "looked at the versions of the prompt", JobList: "looked at the scheduled jobs", JobRun: "asked for a job to run now", JobNightly: "did the night’s work",
 }
 
 // DeedWords is what somebody did, in words.
@@ -54,9 +56,9 @@ type DeedGroup struct {
 
 // groupNames are the first words of deeds as people say them.
 var groupNames = map[string]string{"access": "Access reviews", "audit": "Audit trail", "breaker": "Channels", "brief": "Briefs", "clinic": "Clinic", "consent": "Consent",
-	"delivery": "Deliveries", "draft": "Drafts", "finding": "Findings", "glass": "Emergency access", "instance": "Installation", "keys": "Keys", "message": "Messages",
-	"network": "Networks", "page": "Patients’ pages", "patient": "Patients", "queue": "Queue board", "report": "Browser reports", "review": "Reviews", "security": "Security",
-	"session": "Sign-ins", "settings": "Settings", "staff": "People", "status": "Status", "team": "Care teams", "worklist": "Worklist"}
+	"delivery": "Deliveries", "draft": "Drafts", "finding": "Findings", "glass": "Emergency access", "instance": "Installation", "job": "Scheduled jobs", "keys": "Keys", "message": "Messages",
+	"network": "Networks", "page": "Patients’ pages", "patient": "Patients", "prompt": "Prompt versions", "queue": "Queue board", "report": "Browser reports", "review": "Reviews", "security": "Security",
+	"session": "Sign-ins", "settings": "Settings", "staff": "People", "status": "Status", "team": "Care teams", "usage": "Usage and cost", "worklist": "Worklist"}
 
 // DeedGroups is every deed, for a list to choose from.
 func DeedGroups() (groups []DeedGroup) {

@@ -17,7 +17,11 @@ type BriefPage struct {
 	Form     BriefForm
 	Zone     string // in which times are typed
 	zone     *time.Location
+	clinic   db.Clinic
 	RedFlags []check.RedFlag
+	Channels []string // which the clinic has switched on
+	Later    bool     // a notice may have a time of its own
+	Drafting bool     // the model may be asked
 }
 
 // BriefView is a brief as read beside a draft.
@@ -65,17 +69,23 @@ func (c *Clinic) BriefNew(ctx context.Context, a Actor, patient uuid.UUID) (Brie
 		page, _, err = t.briefPage(ctx, patient)
 		return err
 	})
-	page.Form = BriefForm{ID: newID(), PatientID: patient, Priority: "normal", Kind: "clinical", Channel: bestChannel(page.Patient)}
+	page.Form = BriefForm{ID: newID(), PatientID: patient, Priority: "normal", Kind: "clinical", Channel: bestChannel(page)}
 	if len(page.Doctors) > 0 {
 		page.Form.DoctorID = page.Doctors[0].ID
 	}
 	return page, err
 }
 
-// bestChannel prefers an address that works: not bounced, not opted out; then a verified one, then SMS.
-func bestChannel(p Patient) string {
+// bestChannel prefers, of the channels that are on, an address that works: not bounced, not opted out; then a verified one, then SMS.
+func bestChannel(page BriefPage) string {
 	best, score := "email", -1
-	for _, c := range p.Contacts {
+	if len(page.Channels) == 1 {
+		best = page.Channels[0]
+	}
+	for _, c := range page.Patient.Contacts {
+		if !channelOn(page.clinic, c.Channel) {
+			continue
+		}
 		n := 0
 		if !c.Bounced && !c.OptedOut {
 			n += 4
@@ -98,11 +108,16 @@ func (t *tx) briefPage(ctx context.Context, patient uuid.UUID) (BriefPage, *ches
 	if err != nil {
 		return BriefPage{}, nil, err
 	}
-	cl, err := t.ClinicGet(ctx, t.clinicID())
+	cl, err := t.clinicOf(ctx, t.clinicID())
 	if err != nil {
 		return BriefPage{}, nil, err
 	}
-	page := BriefPage{Patient: p, Zone: cl.TimeZone, zone: zoneOf(cl)}
+	page := BriefPage{Patient: p, Zone: cl.TimeZone, zone: zoneOf(cl), clinic: cl, Later: cl.LaterOn, Drafting: cl.DraftingOn}
+	for _, channel := range []string{"sms", "email"} {
+		if channelOn(cl, channel) {
+			page.Channels = append(page.Channels, channel)
+		}
+	}
 	for _, m := range p.Team {
 		if Role(m.Role) == Doctor {
 			page.Doctors = append(page.Doctors, m)
@@ -131,7 +146,7 @@ func (c *Clinic) BriefCreate(ctx context.Context, a Actor, f BriefForm) (uuid.UU
 		if err != nil {
 			return err
 		}
-		f, err := f.checked(page.zone, t.at)
+		f, err := f.checked(page, t.at)
 		if err != nil {
 			return err
 		}
@@ -216,7 +231,7 @@ func (c *Clinic) BriefEdit(ctx context.Context, a Actor, id uuid.UUID, f BriefFo
 			return err
 		}
 		f.ID, f.PatientID = id, m.PatientID
-		f, err := f.checked(page.zone, t.at)
+		f, err := f.checked(page, t.at)
 		if err != nil {
 			return err
 		}

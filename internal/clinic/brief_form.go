@@ -33,7 +33,7 @@ type BriefForm struct {
 	sendAt    *time.Time
 }
 
-func (f BriefForm) checked(zone *time.Location, now time.Time) (BriefForm, error) {
+func (f BriefForm) checked(page BriefPage, now time.Time) (BriefForm, error) {
 	var v form
 	f.Inquiry = v.text("inquiry", "What the patient asked or what happened", f.Inquiry, 1, 10_000)
 	points := []string{}
@@ -62,7 +62,13 @@ func (f BriefForm) checked(zone *time.Location, now time.Time) (BriefForm, error
 	f.Priority = v.oneOf("priority", "how urgent it is", f.Priority, "normal", "low", "high", "urgent")
 	f.Kind = v.oneOf("kind", "what kind of message it is", f.Kind, "clinical", "administrative")
 	f.Channel = v.oneOf("channel", "how to reach the patient", f.Channel, "email", "sms")
-	f.sendAt = v.moment("send_at", f.SendAt, zone, now)
+	if !channelOn(page.clinic, f.Channel) {
+		v.bad("channel", channelOff(f.Channel))
+	}
+	f.sendAt = v.moment("send_at", f.SendAt, page.zone, now)
+	if f.sendAt != nil && !page.Later {
+		v.bad("send_at", laterOff)
+	}
 	return f, v.err()
 }
 

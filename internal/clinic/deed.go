@@ -158,6 +158,14 @@ const (
 	ReportList Deed = "report.list"
 
 	ClinicCreate Deed = "clinic.create"
+	ClinicShow   Deed = "clinic.show"
+	ClinicEdit   Deed = "clinic.edit"
+	UsageShow    Deed = "usage.show"
+	PromptList   Deed = "prompt.list"
+	JobList      Deed = "job.list"
+	JobRun       Deed = "job.run"
+	JobNightly   Deed = "job.nightly"
+
 	StaffPut     Deed = "staff.put"
 	StaffList    Deed = "staff.list"
 	StaffDisable Deed = "staff.disable"
@@ -272,6 +280,9 @@ var policy = map[Deed]rule{
 	ReportKeep: {RoleNobody: Everything},
 	ReportList: {Admin: Everything},
 
+	ClinicShow: admins, ClinicEdit: admins, UsageShow: admins, PromptList: admins,
+	JobList: watchers, JobRun: admins, JobNightly: worker,
+
 	ClinicCreate: operator, StaffPut: operator,
 	StaffList: givers, StaffAssign: givers, StaffDisable: givers, StaffEnable: givers,
 	TeamList: admins, TeamSearch: admins, TeamShow: admins, TeamJoin: givers, TeamLeave: givers,
@@ -294,6 +305,7 @@ var views = map[Deed]bool{
 	NetworkList: true, ReportList: true, SecurityShow: true,
 	AlertList: true,
 	StaffList: true, TeamList: true, TeamShow: true, GlassList: true,
+	ClinicShow: true, UsageShow: true, PromptList: true, JobList: true,
 	AuditShow: true, AuditChecks: true, AuditOfPatient: true, AccessList: true, AccessShow: true,
 }
 

@@ -51,3 +51,22 @@ func keeperActs(w *clinictest.World) []act {
 		}},
 	}
 }
+
+// steeringActs are those of who steers the clinic: settings, cost, prompts and jobs.
+func steeringActs() []act {
+	return []act{
+		{"ClinicShow", clinic.ClinicShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.ClinicShow(ctx, a); return err }},
+		{"ClinicEdit", clinic.ClinicEdit, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.ClinicEdit(ctx, a, clinic.ClinicSettings{})
+		}},
+		{"UsageShow", clinic.UsageShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.UsageShow(ctx, a, ""); return err }},
+		{"PromptList", clinic.PromptList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.PromptList(ctx, a); return err }},
+		{"JobList", clinic.JobList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.JobList(ctx, a); return err }},
+		{"JobRun", clinic.JobRun, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.JobRun(ctx, a, "nightly") }},
+	}
+}
+
+// nightActs are the worker's, at night.
+func nightActs() []act {
+	return []act{{"JobNightly", clinic.JobNightly, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.JobNightly(ctx, a, false) }}}
+}

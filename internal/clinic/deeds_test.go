@@ -190,7 +190,7 @@ func decidingActs() []act {
 
 // machineActs are the methods that only a machine's actor or the operator may call.
 func machineActs(w *clinictest.World) []act {
-	return slices.Concat(restoreActs(), officeActs(w), keeperActs(w), auditActs(), []act{
+	return slices.Concat(restoreActs(), officeActs(w), keeperActs(w), auditActs(), steeringActs(), nightActs(), []act{
 		{"DeliveryClaim", clinic.DeliveryClaim, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DeliveryClaim(ctx, a, x.message)
 			return err

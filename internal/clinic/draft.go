@@ -112,6 +112,7 @@ type DraftView struct {
 	SignInAgain      bool   // they may, after a fresh sign-in
 	CanEdit          bool
 	CanSchedule      bool // the viewer may say when it goes out
+	ByHandOnly       bool // the clinic has switched off drafting by the model
 	ByGlass          bool // read by break-glass
 }
 
@@ -167,7 +168,8 @@ func (t *tx) viewOf(ctx context.Context, m db.MessageGetRow) (DraftView, *chest,
 	}
 	v.Patient = PatientHead{ID: p.ID, Name: p.Name, MRN: p.MRN, Age: p.Age, Allergies: p.Allergies}
 	v.Contact, v.ContactOK, v.ContactWhy = contactWords(p, m.Channel)
-	v.CanSchedule = t.actor.Can(MessageSchedule) && schedulable(t.actor, db.MessageLockRow{Status: m.Status, SignerID: m.SignerID, AuthorID: m.AuthorID}) == nil
+	v.ByHandOnly = !m.DraftingOn
+	v.CanSchedule = (m.LaterOn || m.SendAt != nil) && t.actor.Can(MessageSchedule) && schedulable(t.actor, db.MessageLockRow{Status: m.Status, SignerID: m.SignerID, AuthorID: m.AuthorID}) == nil
 	br, body, shot, err := t.lastBrief(ctx, b, m.ID)
 	if err != nil {
 		return v, b, err

@@ -54,9 +54,22 @@ func (c *Clinic) DraftRequest(ctx context.Context, a Actor, id uuid.UUID, instru
 	})
 }
 
+// dayOf is when the day of a moment began, on the clinic's clock.
+func dayOf(at time.Time, zone *time.Location) time.Time {
+	day := at.In(zone)
+	return time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, zone)
+}
+
 // withinLimits: the day is the clinic's, and a draft may not take the person past the budget.
 func (t *tx) withinLimits(ctx context.Context) error {
-	cl, err := t.ClinicGet(ctx, t.clinicID())
+	cl, err := t.clinicOf(ctx, t.clinicID())
+	if err != nil {
+		return err
+	}
+	if !cl.DraftingOn {
+		return refuse(Conflict, "drafting_off", "This clinic has switched off drafting by the model. Write the message by hand: that always works.")
+	}
+	limits, err := t.draftLimits(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,17 +77,16 @@ func (t *tx) withinLimits(ctx context.Context) error {
 	if _, err := t.StaffLock(ctx, db.StaffLockParams{ID: t.actor.ID, ClinicID: t.clinicID()}); err != nil {
 		return err
 	}
-	day := t.at.In(zoneOf(cl))
-	start := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, day.Location())
+	start := dayOf(t.at, zoneOf(cl))
 	u, err := t.DraftUsage(ctx, db.DraftUsageParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, DayStart: start})
 	if err != nil {
 		return err
 	}
-	role := t.actor.Role
-	if int(u.Today) >= dailyDrafts[role] {
+	limit := limitOf(limits, t.actor.Role)
+	if int(u.Today) >= limit.Drafts {
 		return refuse(TooMany, "drafts_a_day", fmt.Sprintf("You have asked for %d drafts today, which is the day's limit. You can still write by hand.", u.Today))
 	}
-	if u.CostToday+drafting.Cost(t.c.model, draftPrompt, draftAnswer) > dailyStop[role] {
+	if u.CostToday+drafting.Cost(t.c.model, draftPrompt, draftAnswer) > limit.StopDay {
 		return refuse(TooMany, "budget", "Your drafting budget for today is used up. You can still write by hand.")
 	}
 	return nil

@@ -57,10 +57,16 @@ func (t *tx) assign(ctx context.Context, m db.MessageLockRow, r db.DraftRequest)
 	b := t.c.chest(m.PatientID, m.Wrapped)
 	out := &Assignment{RequestID: r.ID, MessageID: r.MessageID, Attempt: int(r.Attempt), Schema: drafting.Schema(), DueAt: r.NextAttemptAt, clinicID: r.ClinicID, patientID: m.PatientID}
 	code := ""
-	if settled(m.Status) {
+	cl, err := t.clinicOf(ctx, r.ClinicID)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case settled(m.Status):
 		code = "moved_on"
-	} else {
-		var err error
+	case !cl.DraftingOn: // since it was asked for
+		code = "drafting_off"
+	default:
 		out.Prompt, out.briefVersion, err = t.prompt(ctx, b, m, b.open(r.InstructionSealed, "draft_requests", "instruction", r.ID).Reveal())
 		var de *drafting.Error
 		if errors.As(err, &de) {
@@ -73,7 +79,7 @@ func (t *tx) assign(ctx context.Context, m db.MessageLockRow, r db.DraftRequest)
 		return out, nil
 	}
 	t.detail["code"] = code
-	_, err := t.DraftRequestFinish(ctx, db.DraftRequestFinishParams{State: "failed", At: &t.at, ErrorClass: code, ID: r.ID, ClinicID: r.ClinicID, Attempt: r.Attempt})
+	_, err = t.DraftRequestFinish(ctx, db.DraftRequestFinishParams{State: "failed", At: &t.at, ErrorClass: code, ID: r.ID, ClinicID: r.ClinicID, Attempt: r.Attempt})
 	return nil, err
 }
 

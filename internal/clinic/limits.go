@@ -57,6 +57,10 @@ const (
 	glassesPerDay  = 20        // patients whom one person opens in 24 hours
 	glassTriesMost = 10        // look-ups that found nobody, by one person in an hour
 	glassPage      = 50
+	clinicChanges  = 20 // lines of who changed the clinic's settings
+	usagePeople    = 500
+	usageDays      = 30
+	promptDays     = 365
 	teamsPerPage   = 50
 	alertsPerPage  = 30
 
@@ -69,13 +73,6 @@ const (
 	accessOverdue   = 7 * 24 * time.Hour
 	manyPatients    = 50 // that one person looked at in a week
 	disclosuresMost = 2000
-)
-
-// dailyDrafts and dailyStop: how many drafts a person may ask for in a day, and the cost in micro-dollars at which
-// drafting stops. Writing by hand never stops.
-var (
-	dailyDrafts = map[Role]int{Staff: 50, Reviewer: 75, Doctor: 100}
-	dailyStop   = map[Role]int64{Staff: 4_000_000, Reviewer: 8_000_000, Doctor: 20_000_000}
 )
 
 // Priorities from the least to the most urgent; the index is what is stored.

@@ -20,6 +20,7 @@ var otherDoors = []string{
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
+	"JobsTake", "JobRan", // job_test.go
 	"GlassSee", "AccessSee", // glass_test.go, access_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", "LedgerMonths", // ledger_seal_test.go, ledger_attack_test.go
 	"AlertsSee", "AlertsNow", "AlertNoticesTake", "AlertNoticeSent", // alert_test.go
@@ -106,6 +107,13 @@ keys.show         operator
 keys.rotate       operator
 audit.archive     operator
 clinic.create     operator
+clinic.show       admin
+clinic.edit       admin
+usage.show        admin
+prompt.list       admin
+job.list          admin ops
+job.run           admin
+job.nightly       worker
 staff.put         operator
 network.list      admin operator
 network.block     admin

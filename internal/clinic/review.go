@@ -120,6 +120,13 @@ func (t *tx) move(ctx context.Context, m db.MessageLockRow, status string) error
 
 // reachable finds the contact that the notice would go to, refusing before anybody spends a review on it.
 func (t *tx) reachable(ctx context.Context, m db.MessageLockRow) (db.ContactsOfPatientRow, error) {
+	cl, err := t.clinicOf(ctx, m.ClinicID)
+	if err != nil {
+		return db.ContactsOfPatientRow{}, err
+	}
+	if !channelOn(cl, m.Channel) {
+		return db.ContactsOfPatientRow{}, &Error{Kind: Invalid, Code: "channel_off", Sentence: channelOff(m.Channel)}
+	}
 	contacts, err := t.ContactsOfPatient(ctx, db.ContactsOfPatientParams{ClinicID: m.ClinicID, PatientID: m.PatientID})
 	if err != nil {
 		return db.ContactsOfPatientRow{}, err

@@ -87,6 +87,9 @@ func (c *Clinic) MessageSchedule(ctx context.Context, a Actor, id uuid.UUID, f S
 		}
 		var v form
 		at := v.moment("send_at", f.SendAt, zoneOf(cl), t.at)
+		if at != nil && !cl.LaterOn {
+			v.bad("send_at", laterOff)
+		}
 		if err := v.err(); err != nil {
 			return err
 		}

@@ -22,10 +22,14 @@ var queriesOfNoClinic = map[string]string{
 	"LedgerQueuedAgain": "a verification reads all of the trail",
 	"LedgerLeafOf":      "an auditor's command knows an event by its id; no screen asks it",
 
-	"EventsHeard":  "a provider's account belongs to the installation: how many reports came, and when",
-	"QueueOldest":  "a figure of the installation: since when the oldest row has been due, and nothing else of it",
-	"BackupCounts": "a backup is of the whole database",
-	"CheckClaim":   "the worker verifies for all clinics: the ledger is one",
+	"NightlySessions":     "the night's work is for all clinics",
+	"NightlyPageSessions": "the night's work is for all clinics",
+	"NightlyProofs":       "the night's work is for all clinics",
+	"NightlyTries":        "the night's work is for all clinics",
+	"EventsHeard":         "a provider's account belongs to the installation: how many reports came, and when",
+	"QueueOldest":         "a figure of the installation: since when the oldest row has been due, and nothing else of it",
+	"CheckClaim":          "the worker verifies for all clinics: the ledger is one",
+	"BackupCounts":        "a backup is of the whole database",
 
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
@@ -67,7 +71,11 @@ var queriesWithoutTeam = map[string]string{
 		PageOfMessage PageLock PageRevoke PageLasts`,
 	"behind the door: by the id of a patient that PatientGet gave, which joins the care team": `
 		MessagesOfPatient PatientKeyGet PatientUpdate ContactsOfPatient ContactRetire`,
-	"the actor's own requests, counted": `DraftUsage`,
+	"the actor's own requests, counted":                                    `DraftUsage`,
+	"the actor's own signatures, counted":                                  `HomeSigned`,
+	"an administrator: numbers and costs of the whole clinic, and no text": `UsageByDay UsageByPerson UsageByModel PromptsUsed HomeOfAdmin`,
+	"the worker at night, which takes away what is over and counts what is missing": `
+		NightlyPageSessions NightlyProofs NightlyOrphans`,
 	"break-glass: the person's own, by their id": `
 		GlassUsed GlassOpen GlassEnd GlassEndOf`,
 	"break-glass: makes an index, and tells nothing": `

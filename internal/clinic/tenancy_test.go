@@ -20,6 +20,7 @@ var (
 		"backups":            "of the whole installation",
 		"instance":           "the installation itself",
 		"alert_round":        "when the rules were last evaluated, for all clinics",
+		"job_runs":           "the worker's jobs are the installation's: codes and times",
 		"figure_minutes":     "what the installation's processes counted, about nobody",
 		"figure_quarters":    "the same by quarters of an hour",
 		"up_minutes":         "when the installation was up",

@@ -68,7 +68,7 @@ func modelWords(code string) string {
 		"truncated": "The draft broke off in the middle.", "empty": "The drafting model answered with nothing.",
 		"gave_up": "The draft was begun three times and never finished.", "by_hand": "Somebody chose to write by hand.",
 		"moved_on": "The message had moved on before the draft was ready.", "broken": "The draft broke off in the middle.",
-		"stopped": "The draft was interrupted.",
+		"stopped": "The draft was interrupted.", "drafting_off": "This clinic has switched off drafting by the model.",
 	}[code]
 	if !ok {
 		words = "The drafting model gave no usable draft."

@@ -45,6 +45,7 @@ type Worklist struct {
 	Waiting int
 	Oldest  time.Time
 	Next    string
+	Figures []Figure // of the actor's role, on the first page
 }
 
 // ownWork are the statuses in which a message waits for its author or its doctor.
@@ -61,9 +62,15 @@ func waiting(r Role) (reviews, own bool) {
 func (c *Clinic) WorklistShow(ctx context.Context, a Actor, after string) (Worklist, error) {
 	var w Worklist
 	err := c.do(ctx, a, WorklistShow, Subject{Kind: "worklist"}, func(t *tx) (err error) {
+		if after == "" {
+			if w.Figures, err = t.figures(ctx); err != nil {
+				return err
+			}
+		}
 		if !a.Can(PatientList) {
 			return nil
 		}
+		figures := w.Figures
 		reviews, own := waiting(a.Role)
 		statuses, mine := []string{"in_review"}, false
 		if !reviews {
@@ -77,6 +84,7 @@ func (c *Clinic) WorklistShow(ctx context.Context, a Actor, after string) (Workl
 				return err
 			}
 		}
+		w.Figures = figures
 		return t.counted(ctx, &w, reviews, own)
 	})
 	return w, err

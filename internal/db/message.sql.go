@@ -251,7 +251,7 @@ func (q *Queries) MessageFindings(ctx context.Context, arg MessageFindingsParams
 const messageGet = `-- name: MessageGet :one
 SELECT m.id, m.clinic_id, m.patient_id, m.doctor_id, m.author_id, m.status, m.version, m.kind, m.priority, m.channel, m.red_flag, m.due_at, m.send_at, m.open_findings, m.draft_id, m.final_sealed, m.final_evidence, m.final_mac, m.signer_id, m.signer_name, m.signer_role, m.signed_at, m.changed_by, m.created_at, m.updated_at, m.unsent_code, k.wrapped, d.name AS doctor_name, a.name AS author_name,
        cl.name AS clinic_name, cl.phone AS clinic_phone, cl.emergency_line, cl.undo_seconds, cl.time_zone AS clinic_zone,
-       (ct.staff_id IS NULL)::bool AS by_glass
+       cl.drafting_on, cl.later_on, (ct.staff_id IS NULL)::bool AS by_glass
 FROM messages m
 JOIN patient_keys k ON k.patient_id = m.patient_id AND k.clinic_id = m.clinic_id
 JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
@@ -306,6 +306,8 @@ type MessageGetRow struct {
 	EmergencyLine string
 	UndoSeconds   int32
 	ClinicZone    string
+	DraftingOn    bool
+	LaterOn       bool
 	ByGlass       bool
 }
 
@@ -353,6 +355,8 @@ func (q *Queries) MessageGet(ctx context.Context, arg MessageGetParams) (Message
 		&i.EmergencyLine,
 		&i.UndoSeconds,
 		&i.ClinicZone,
+		&i.DraftingOn,
+		&i.LaterOn,
 		&i.ByGlass,
 	)
 	return i, err

@@ -175,6 +175,11 @@ type Clinic struct {
 	PageDays         int32
 	CreatedAt        time.Time
 	SignFreshMinutes *int32
+	Version          int32
+	DraftingOn       bool
+	EmailOn          bool
+	SmsOn            bool
+	LaterOn          bool
 }
 
 type Consent struct {
@@ -303,6 +308,15 @@ type Draft struct {
 	CreatedAt     time.Time
 }
 
+type DraftLimit struct {
+	ClinicID   uuid.UUID
+	Role       string
+	DraftsADay int32
+	WarnDay    int64
+	WarnMonth  int64
+	StopDay    int64
+}
+
 type DraftRequest struct {
 	ID                uuid.UUID
 	ClinicID          uuid.UUID
@@ -379,6 +393,19 @@ type Instance struct {
 	HeldAt     *time.Time
 	HeldSince  *time.Time
 	HeldReason string
+}
+
+type JobRun struct {
+	Job     string
+	RanAt   *time.Time
+	TookMs  int64
+	EveryMs int64
+	Code    string
+	GoodAt  *time.Time
+	Runs    int64
+	AskedAt *time.Time
+	DoneDay string
+	Found   []byte
 }
 
 type LedgerArchive struct {

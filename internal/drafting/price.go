@@ -43,3 +43,16 @@ func Cost(model string, promptTokens, completionTokens int) (microUSD int64) {
 	}
 	return microUSD
 }
+
+// Price is what a million tokens of a model cost, in millionths of a US dollar. Known is false for a model that is not in
+// the price table, which Cost counts as the dearest.
+type Price struct {
+	Prompt, Completion int64
+	Known              bool
+}
+
+// PriceOf gives a model's price.
+func PriceOf(model string) Price {
+	p, ok := prices()[model]
+	return Price{Prompt: p.prompt * 1000, Completion: p.completion * 1000, Known: ok}
+}

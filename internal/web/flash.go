@@ -9,6 +9,8 @@ type flash string
 // What can be said after a redirect.
 const (
 	saidNothing   flash = ""
+	saidClinic    flash = "clinic"
+	saidAsked     flash = "asked"
 	saidSaved     flash = "saved"
 	saidPatient   flash = "patient"
 	saidBrief     flash = "brief"
@@ -78,6 +80,8 @@ var sentences = map[flash]string{
 	saidSilenced:     "Silenced. It stays on this page.",
 	saidUnsilenced:   "The silence is over.",
 	saidSignedOff:    "Signed off. Your note is kept with it.",
+	saidClinic:       "Saved. It holds from now on, in every process within a few seconds.",
+	saidAsked:        "Asked for. A worker takes it up within a few seconds.",
 }
 
 func (f flash) sentence() string { return sentences[f] }

@@ -85,6 +85,7 @@ func forms() map[string]fields {
 		"/glass/:id/review": {"note": {kind: fieldArea}},
 		"/staff/:id/assign": {"role": {kind: fieldChoice}}, "/staff/:id/disable": {}, "/staff/:id/enable": {},
 		"/teams/search": {"term": {most: 100}}, "/teams/:id/join": {"staff": {kind: fieldID}}, "/teams/:id/leave": {"staff": {kind: fieldID}},
+		"/clinic": clinicFormFields(version), "/jobs/:job/run": {},
 		"/networks/block": network, "/networks/allow": network, "/networks/:id/unblock": {"sure": {kind: fieldChoice}},
 		"/security/edit": {"sign_fresh": {kind: fieldNumber}},
 
@@ -94,6 +95,21 @@ func forms() map[string]fields {
 
 		"/m/:token": {"lang": {kind: fieldChoice}, "month": {most: 20, coded: true}, "day": {most: 20, coded: true}, "year": {most: 20, coded: true}}, "/m/:token/acknowledge": {},
 	}
+}
+
+// clinicFormFields are the clinic's settings: its switches, and the limits of each role.
+func clinicFormFields(version fields) fields {
+	house := version.with(fields{"notice_name": {}, "phone": {most: 60, coded: true}, "emergency_line": {most: 40, coded: true}, "zone": {most: 60, coded: true},
+		"undo_seconds": {most: 20, coded: true}, "page_days": {most: 20, coded: true}})
+	for _, name := range clinicSwitches {
+		house[name] = field{kind: fieldChoice}
+	}
+	for _, role := range limitedRoles {
+		for _, name := range limitFields {
+			house[string(role)+"_"+name] = field{most: 20, coded: true}
+		}
+	}
+	return house
 }
 
 func (f fields) with(more fields) fields {

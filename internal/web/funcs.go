@@ -21,7 +21,8 @@ func (s *Server) functions() template.FuncMap {
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
 		"channelName": channelName, "channelIcon": channelIcon,
 		"tail": tail, "deed": clinic.DeedWords, "device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
-		"add": func(a, b int) int { return a + b },
+		"add":   func(a, b int) int { return a + b },
+		"money": clinic.Money, "thousands": thousands, "every": every, "took": took, "week": weekChart,
 		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
 	}
 }
@@ -77,11 +78,49 @@ func (s *Server) clinicZone() *time.Location {
 	return time.UTC
 }
 
+// thousands is a large number with its thousands apart.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// every is how often a job runs, in words; 0 is at night, and less is not known.
+func every(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "by itself"
+	case d == 0:
+		return "each night at 02:00"
+	case d == time.Second:
+		return "each second"
+	case d < time.Minute:
+		return fmt.Sprintf("each %d seconds", int(d.Seconds()))
+	case d == time.Minute:
+		return "each minute"
+	}
+	return fmt.Sprintf("each %d minutes", int(d.Minutes()))
+}
+
+// took is how long something took, for people.
+func took(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d\u00a0ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f\u00a0s", d.Seconds())
+}
+
 // learnZone asks for the clinic's zone, once. An installation has one clinic whose pages it shows.
 func (s *Server) learnZone(ctx context.Context) {
-	if s.zone.Load() != nil {
-		return
+	if s.zone.Load() == nil {
+		s.readZone(ctx)
 	}
+}
+
+// readZone asks for it anew, after an administrator may have changed it.
+func (s *Server) readZone(ctx context.Context) {
 	if p, err := s.cfg.Clinic.PageAsk(ctx); err == nil && p.Zone != nil {
 		s.zone.Store(p.Zone)
 	}

@@ -58,7 +58,7 @@ func (s *Server) readLists(ctx context.Context) {
 
 // watchLists reads the lists when a process says that they changed, and every ten seconds in case that was not heard.
 func (s *Server) watchLists(ctx context.Context) {
-	changes, done := s.cfg.Hub.Subscribe([]string{clinic.NetworksChanged})
+	changes, done := s.cfg.Hub.Subscribe([]string{clinic.NetworksChanged, clinic.ClinicChanged})
 	defer done()
 	for {
 		wait := listsEvery
@@ -78,5 +78,6 @@ func (s *Server) watchLists(ctx context.Context) {
 		}
 		timer.Stop()
 		s.readLists(ctx)
+		s.readZone(ctx)
 	}
 }

@@ -141,6 +141,10 @@ func waitFor(t *testing.T, what string, so func() bool) {
 // The screen: add, be warned, be sure, remove; what was typed stays when something is wrong with it.
 func TestNetworkScreen(t *testing.T) {
 	t.Parallel()
+	asked := newSite(t, func(c *Config) { c.Rates.Person = 321 })
+	if page := asked.as(t, asked.world.Admin).get("/networks").Body.String(); !strings.Contains(page, `one person, signed in</th><td data-label="At most" class="num">321</td>`) {
+		t.Error("the page does not say the rate that holds")
+	}
 	s := newSite(t)
 	v := s.as(t, s.world.Admin)
 	v.wants(v.get("/networks"), http.StatusOK, "Nobody is kept out", "You are at <span class=\"num\">192.0.2.7</span>")

@@ -327,7 +327,7 @@ func (m *matrix) idAndWords(r row, who string) (id string, form url.Values) {
 func (m *matrix) ask(r row, who string) string {
 	m.t.Helper()
 	id, form := m.id(r, who)
-	path := strings.NewReplacer(":id", id, ":channel", "sms", "/*", "/api/queues/deliver:pause").Replace(r.route.path)
+	path := strings.NewReplacer(":id", id, ":channel", "sms", ":job", "nightly", "/*", "/api/queues/deliver:pause").Replace(r.route.path)
 	switch r.route.path {
 	case "/briefs/new":
 		path += "?patient=" + form.Get("patient_id")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"countersign/internal/clinic"
+	"countersign/internal/limit"
 )
 
 // networkView is the lists, the form, and where the person is: so that they see whom they shut out.
@@ -18,6 +19,22 @@ type networkView struct {
 	Shut     string // the id of the entry whose removal shuts them out
 	Address  string
 	Country  string // empty: the edge does not tell
+	Rates    []rateLine
+}
+
+// rateLine is one limit on requests, in words.
+type rateLine struct{ Who, Most, Within string }
+
+// lines are the rates that hold, for people.
+func (r rules) lines() (all []rateLine) {
+	for _, one := range []struct {
+		who  string
+		rule limit.Rule
+	}{{"one address, signed out", r.address}, {"one person, signed in", r.person}, {"signing in, one person; one address that fails", r.signIn},
+		{"reports of providers whose signature does not hold, one address", r.forged}, {"browsers’ reports, one address", r.reports}} {
+		all = append(all, rateLine{one.who, strconv.Itoa(one.rule.Most), plural(int(one.rule.Within.Minutes()), "minute", "minutes")})
+	}
+	return all
 }
 
 // lastsChoice is one choice of how long an entry lasts, in hours.
@@ -52,6 +69,7 @@ func (s *Server) networkAnswer(c *call, status int, v networkView) error {
 	if err != nil {
 		return err
 	}
+	v.Rates = s.rules.lines()
 	v.List, v.Lasts, v.Address, v.Country = list, lastsChoices(v.Form.Lasts), c.actor.IP, s.edge().Country(c.Request())
 	return s.render(c, status, answer{page: pageNetworks, title: "Networks", nav: "networks", v: v})
 }

@@ -103,6 +103,13 @@ func (s *Server) routesOfKeepers() []route {
 		{get, "/glass/list", doorStaff, clinic.GlassList, s.glassList},
 		{post, "/glass/:id/review", doorStaff, clinic.GlassReview, s.glassReview},
 
+		{get, "/usage", doorStaff, clinic.UsageShow, s.usageShow},
+		{get, "/prompts", doorStaff, clinic.PromptList, s.promptList},
+		{get, "/clinic", doorStaff, clinic.ClinicShow, s.clinicShow},
+		{post, "/clinic", doorStaff, clinic.ClinicEdit, s.clinicEdit},
+		{get, "/jobs", doorStaff, clinic.JobList, s.jobList},
+		{post, "/jobs/:job/run", doorStaff, clinic.JobRun, s.jobRun},
+
 		{get, "/networks", doorStaff, clinic.NetworkList, s.networkList},
 		{post, "/networks/block", doorStaff, clinic.NetworkBlock, s.networkBlock},
 		{post, "/networks/allow", doorStaff, clinic.NetworkAllow, s.networkAllow},

@@ -40,6 +40,10 @@ const (
 	pageReports     name = "report/list"
 	pageSecurity    name = "security/show"
 	pageAlerts      name = "alert/list"
+	pageUsage       name = "usage/show"
+	pagePrompts     name = "prompt/list"
+	pageClinic      name = "clinic/show"
+	pageJobs        name = "job/list"
 	pageAudit       name = "audit/search"
 	pageAuditEvent  name = "audit/show"
 	pageChecks      name = "audit/verify"
@@ -91,7 +95,7 @@ func allScreens() []screen {
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
 		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
 		pageAsk, pageRead, pageStop, pageStopped,
-		pageEnded, pageNetworks, pageReports, pageSecurity, pageAlerts, pageAudit, pageAuditEvent, pageChecks, pageSeen, pageDisclosures, pageAccessList, pageAccess,
+		pageEnded, pageNetworks, pageReports, pageSecurity, pageAlerts, pageUsage, pagePrompts, pageClinic, pageJobs, pageAudit, pageAuditEvent, pageChecks, pageSeen, pageDisclosures, pageAccessList, pageAccess,
 		pageStyleguide, pageError} {
 		all = append(all, screen{p, layoutOf(p)})
 	}

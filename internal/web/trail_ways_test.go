@@ -79,6 +79,8 @@ func (s trail) waysOfKeepers() map[string]way {
 		"POST /glass/:id/review": func() *httptest.ResponseRecorder {
 			return s.as(s.t, w.Admin).post("/glass/"+s.glass()+"/review", "note", "Called the ward.")
 		},
+		"POST /clinic":         s.press(w.Admin, "/clinic", clinicForm("notice_name", "The care team")...),
+		"POST /jobs/:job/run":  s.press(w.Admin, "/jobs/nightly/run"),
 		"POST /networks/block": s.press(w.Admin, "/networks/block", "what", "198.51.100.0/24", "reason", "probing", "lasts", "24"),
 		"POST /networks/allow": s.press(w.Admin, "/networks/allow", "what", "192.0.2.0/24", "reason", "our office", "lasts", "24"),
 		"POST /networks/:id/unblock": func() *httptest.ResponseRecorder {

@@ -18,15 +18,18 @@ const relayBatch = 200
 // notice is logging's level of what has to be in every log.
 const notice = slog.LevelInfo + 2
 
-// every runs step now and then again each time d has passed, until ctx ends. An error is logged once and then only
+// every runs step now and then again each time d has passed, or somebody asked for it, until ctx ends. An error is logged once and then only
 // when it changes, so that an outage is two lines and not two thousand.
 func (w *Worker) every(ctx context.Context, d time.Duration, name string, step func(context.Context) error) {
 	ctx = w.cfg.Tag(ctx, map[string]string{"task": name})
 	ticker := time.NewTicker(d)
 	defer ticker.Stop()
-	last := ""
+	woken := w.jobs.woken(name)
+	last, run := "", ctx
 	for {
-		code := w.guarded(ctx, step)
+		began := time.Now()
+		code := w.guarded(run, step)
+		w.ran(ctx, clinic.JobOutcome{Job: name, Began: began, Took: time.Since(began), Every: d, Code: code}, wasAsked(run))
 		if code != last && ctx.Err() == nil {
 			if code != "" {
 				w.cfg.Log.WarnContext(ctx, name+" is held up", "code", code)
@@ -35,8 +38,11 @@ func (w *Worker) every(ctx context.Context, d time.Duration, name string, step f
 			}
 			last = code
 		}
+		run = ctx
 		select {
 		case <-ticker.C:
+		case <-woken:
+			run = context.WithValue(ctx, askedFor{}, true)
 		case <-ctx.Done():
 			return
 		}

@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"countersign/internal/clinic"
+)
+
+// notedEvery is how seldom a job that goes as before is written down.
+const notedEvery = 15 * time.Second
+
+// jobs are what this worker's loops are called, when each was last written down, and how to wake it.
+type jobs struct {
+	mu    sync.Mutex
+	noted map[string]noted
+	wake  map[string]chan struct{}
+}
+
+type noted struct {
+	at   time.Time
+	code string
+}
+
+// woken is how a loop hears that somebody asked for its job.
+func (j *jobs) woken(name string) <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.wake == nil {
+		j.wake, j.noted = map[string]chan struct{}{}, map[string]noted{}
+	}
+	j.wake[name] = make(chan struct{}, 1)
+	return j.wake[name]
+}
+
+// due says whether a run has to be written down: the first, one that ended otherwise than the one before, and each notedEvery.
+func (j *jobs) due(name string, at time.Time, code string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	last, known := j.noted[name]
+	if known && last.code == code && at.Sub(last.at) < notedEvery {
+		return false
+	}
+	j.noted[name] = noted{at, code}
+	return true
+}
+
+// ran writes a run down, if that is due. That it cannot is no reason for the job to stop.
+func (w *Worker) ran(ctx context.Context, o clinic.JobOutcome, asked bool) {
+	if ctx.Err() != nil || !w.jobs.due(o.Job, o.Began, o.Code) && !asked {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := w.cfg.Clinic.JobRan(ctx, o); err != nil {
+		w.jobs.forget(o.Job)
+	}
+}
+
+// forget has the next run written down.
+func (j *jobs) forget(name string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.noted, name)
+}
+
+// takeUp wakes the loops whose jobs somebody asked for.
+func (w *Worker) takeUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	w.jobs.mu.Lock()
+	wake := maps.Clone(w.jobs.wake)
+	w.jobs.mu.Unlock()
+	asked, err := w.cfg.Clinic.JobsTake(ctx, slices.Collect(maps.Keys(wake)))
+	for _, name := range asked {
+		select {
+		case wake[name] <- struct{}{}:
+		default: // it is about to run
+		}
+	}
+	return err
+}
+
+// askedFor marks the context of a run that somebody asked for.
+type askedFor struct{}
+
+func wasAsked(ctx context.Context) bool { return ctx.Value(askedFor{}) != nil }
+
+// nightly does the night's work when it is due, or asked for.
+func (w *Worker) nightly(ctx context.Context) error {
+	asked := wasAsked(ctx)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	return w.cfg.Clinic.JobNightly(ctx, clinic.WorkerActor("nightly"), asked)
+}
