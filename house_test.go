@@ -28,8 +28,9 @@ var doors = map[string][]string{
 	"deploy":          {},
 	"docs":            {},
 
-	"app": {".", "alert", "blob", "clinic", "config", "fence", "figures", "hook", "identity", "kms", "ledger", "limit", "logging", "metrics", "openai", "sandbox", "score", "seal", "sendgrid", "twilio",
+	"app": {".", "alert", "backup", "blob", "clinic", "config", "fence", "figures", "hook", "identity", "kms", "ledger", "limit", "logging", "metrics", "openai", "sandbox", "score", "seal", "sendgrid", "twilio",
 		"waf", "web", "worker"},
+	"backup":     {"blob"},
 	"alert":      {},
 	"bench":      {},
 	"hook":       {},
@@ -79,7 +80,7 @@ var (
 		"docs":   {"alert", "clinic", "config"},                                 // the documents are held to the code
 		"kms":    {"clinic", "config"},                                          // the operator's road, with real keys
 		"openai": {"drafting"},                                                  // a real prompt
-		"road":   {"check", "clinic", "config", "seal", "web"},                  // every page of the router
+		"road":   {"check", "clinic", "config", "local", "seal", "web"},         // every page of the router; a second cluster
 		"web":    {"seal"},                                                      // keys for a clinic of its own
 		"worker": {"db", "openai", "seal", "sendgrid", "twilio", "web", "wire"}, // real adapters against the sandbox
 	}
@@ -88,6 +89,7 @@ var (
 // outside says which rooms' own code may import a package from elsewhere, by the package's prefix. A package that is
 // not here is free to all.
 var outside = map[string][]string{
+	"filippo.io/age":                      {"backup"},
 	"github.com/BurntSushi/toml":          {},
 	"github.com/angelofallars/htmx-go":    {"web"},
 	"github.com/aws/aws-sdk-go-v2":        {"blob"},
@@ -118,7 +120,7 @@ var outside = map[string][]string{
 	"database/sql":                        {"app", "clinictest", "logging", "seal"},
 	"html/template":                       {"sandbox", "web"},
 	"net/http":                            {"app", "chaos", "cmd/countersign", "figures", "hook", "identity", "local", "logging", "metrics", "openai", "sandbox", "score", "sendgrid", "twilio", "web", "wire"},
-	"os/exec":                             {"local"},
+	"os/exec":                             {"backup", "local"},
 }
 
 // pkg is what go list says about a room.
@@ -233,6 +235,8 @@ var (
 		"WorklistCount":    "a number of what WorklistShow would show, for the navigation of every page",
 		"PatientDoctors":   "the names of the clinic's doctors, for a form",
 		"PageAsk":          "the same form for every link: looks nothing up",
+		"BackupSnapshot":   "reads the installation's own facts at one moment, about nobody; what comes of it BackupCreate records",
+		"BackupLast":       "one moment, for the alarm, about nobody",
 		"InstanceSee":      "one row about the installation: for the fence, and for the banner of every page",
 		"InstanceTrust":    "says which database this process may send from; changes nothing in it",
 		"InstanceDoubt":    "the same, for none",
@@ -329,7 +333,7 @@ func templateComplaints(pages map[string]string, code string) (bad []string) {
 var topLevel = strings.Fields(`countersign.go house_test.go README.md CONTRIBUTING.md CHANGELOG.md LICENSE NOTICE Makefile Procfile Dockerfile compose.yaml app.json fly.toml render.yaml
 	.env.example .ci/run sqlc.yaml go.mod tools/go.mod cmd/web/main.go cmd/worker/main.go cmd/countersign cmd/local queries migrations
 	templates/layout.html templates/error.html static/app.css static/app.js static/htmx.min.js static/icons docs/ARCHITECTURE.md
-	docs/API.md docs/DEPLOYMENT.md docs/OPERATIONS.md docs/TROUBLESHOOTING.md docs/SECURITY.md docs/SAFETY.md`)
+	docs/API.md docs/DEPLOYMENT.md docs/OPERATIONS.md docs/TROUBLESHOOTING.md docs/SECURITY.md docs/SAFETY.md docs/SCALING.md`)
 
 func missingComplaints(exists func(string) bool) (bad []string) {
 	names := slices.Clone(topLevel)

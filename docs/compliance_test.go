@@ -45,7 +45,7 @@ func testsOfTheCode(t *testing.T) map[string]bool {
 func TestNamedTestsExist(t *testing.T) {
 	t.Parallel()
 	tests := testsOfTheCode(t)
-	for _, name := range []string{"docs/SECURITY.md", "docs/COMPLIANCE.md", "docs/SAFETY.md", "docs/ARCHITECTURE.md", "docs/OPERATIONS.md"} {
+	for _, name := range []string{"docs/SECURITY.md", "docs/COMPLIANCE.md", "docs/SAFETY.md", "docs/ARCHITECTURE.md", "docs/OPERATIONS.md", "docs/SCALING.md"} {
 		for _, m := range testName.FindAllStringSubmatch(read(t, name), -1) {
 			if !tests[m[1]] {
 				t.Errorf("%s names %s, which is not there", name, m[1])

@@ -53,6 +53,13 @@ type tool struct {
 		Restored   auditRestoredCmd   `cmd:"" help:"After a restore: sign which part of the ledger it lost, beside the anchors. Each verification tells of it."`
 		Key        auditKeyCmd        `cmd:"" help:"Print a new signing key, for LEDGER_KEY or a file that LEDGER_KEY_FILE names."`
 	} `cmd:"" help:"The audit ledger."`
+	Backup struct {
+		Create  backupCreateCmd  `cmd:"" help:"Make a backup of one moment, while everything goes on."`
+		List    backupListCmd    `cmd:"" help:"List the backups that there are."`
+		Verify  backupVerifyCmd  `cmd:"" help:"Verify a backup. Exit code 0: good, 1: not what was made, 2: could not be checked, 3: KEYSET lacks a key."`
+		Restore backupRestoreCmd `cmd:"" help:"Restore a backup into an empty database, with sending stopped. Exit codes as verify's."`
+		Key     backupKeyCmd     `cmd:"" help:"Print a new key that opens backups, and its recipient, for BACKUP_RECIPIENTS."`
+	} `cmd:"" help:"Backups of the database."`
 	Config struct {
 		Check configCheckCmd `cmd:"" help:"Read the settings and print them without secrets, or every complaint."`
 	} `cmd:"" help:"The settings."`

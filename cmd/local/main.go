@@ -20,7 +20,7 @@ const usage = `usage: local COMMAND
 
   run                          the product: servers, build, migrations, demo clinic, sandbox, web and worker
   exec [-build ARGS] [-durable] -- CMD…
-                               CMD beside throwaway servers (TEST_DATABASE_URL, TEST_REDIS_URL, CHROMIUM);
+                               CMD beside throwaway servers (TEST_DATABASE_URL, TEST_REDIS_URL, CHROMIUM, PGBOUNCER);
                                with -build, «go build ARGS» runs while they are prepared;
                                with -durable the servers write as safely as real ones, for measuring
   build ARGS…                  go build, with progress shown

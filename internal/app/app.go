@@ -10,14 +10,12 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"runtime/debug"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"countersign/internal/blob"
 	"countersign/internal/clinic"
@@ -44,6 +42,7 @@ type App struct {
 	flush    func()
 	metrics  *metrics.Metrics
 	redis    *redis.Client
+	connect  redisMaker
 	hub      *Hub
 	queue    *worker.Queue
 	limits   *limit.Limiter
@@ -63,18 +62,19 @@ type App struct {
 func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 	a := &App{cfg: cfg, metrics: metrics.New()}
 	a.log, a.flush = logging.Setup(os.Stdout, cfg.LogLevel, string(cfg.Env), cfg.SentryDSN.Reveal(), Version(), cfg.SentryTraces)
-	options, err := redisOptions(cfg.RedisURL.Reveal())
-	if err != nil {
+	var err error
+	if a.connect, err = redisClients(cfg.RedisURL.Reveal()); err != nil {
 		return nil, err
 	}
 	redis.SetLogger(redisLog{a.log})
-	a.redis = redis.NewClient(options)
+	a.redis = a.connect()
 	a.hub = NewHub(a.redis, a.log)
 	a.queue = worker.NewQueue(a.redis)
 	if a.clinic, err = a.openClinic(ctx); err != nil {
 		return nil, err
 	}
 	if err = a.metrics.Registry().Register(worker.NewAlertSeries(a.clinic)); err != nil {
+		a.clinic.Close()
 		return nil, err
 	}
 	if a.bucket, err = openBucket(ctx, cfg); err != nil {
@@ -111,11 +111,15 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 	}
 	a.limits = limit.New(a.redis, keyring.MAC("limit"))
 	t := a.cfg.Times
+	var archives clinic.ArchivePlace // a nil bucket is no place
+	if a.bucket != nil {
+		archives = a.bucket
+	}
 	return clinic.Open(ctx, clinic.Config{
 		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
 		Times:    timesOf(t),
 		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
-		Ledger: signer, LedgerKnown: known,
+		Ledger: signer, LedgerKnown: known, Archives: archives,
 		Nudge: func(ctx context.Context, due clinic.Due) {
 			ctx, cancel := context.WithTimeout(ctx, t.NudgeTimeout)
 			defer cancel()
@@ -197,27 +201,6 @@ func (a *App) Close() error {
 	}
 	a.flush()
 	return err
-}
-
-// redisOptions reads the address. Its errors never quote it: it may hold a password.
-func redisOptions(address string) (*redis.Options, error) {
-	options, err := redis.ParseURL(address)
-	if err != nil {
-		return nil, errors.New("REDIS_URL is not an address that Redis understands")
-	}
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = 2*time.Second, 3*time.Second, 3*time.Second
-	options.ContextTimeoutEnabled = true // a nudge must not outlast its 300 ms
-	options.MaxRetries = 1
-	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return options, nil
-}
-
-// redisLog passes the client's own words on: while Redis is away it has many, and they say nothing new.
-type redisLog struct{ log *slog.Logger }
-
-// Printf is what the client calls.
-func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
-	l.log.DebugContext(ctx, fmt.Sprintf(format, args...), "from", "redis")
 }
 
 // Version is the revision that this binary was built from, or "dev".

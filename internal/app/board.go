@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/hibiken/asynqmon"
-	"github.com/redis/go-redis/v9"
 
 	"countersign/internal/config"
 	"countersign/internal/worker"
@@ -28,10 +27,10 @@ type board struct {
 	stage    config.Env
 }
 
-func newBoard(options *redis.Options, readOnly bool, stage config.Env) *board {
+func newBoard(redis redisMaker, readOnly bool, stage config.Env) *board {
 	return &board{readOnly: readOnly, stage: stage, mon: asynqmon.New(asynqmon.Options{
 		RootPath:     boardPath,
-		RedisConnOpt: connection{options},
+		RedisConnOpt: redis,
 		ReadOnly:     readOnly,
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string, payload []byte) string {
 			return worker.PayloadID(payload)
@@ -42,12 +41,6 @@ func newBoard(options *redis.Options, readOnly bool, stage config.Env) *board {
 
 // Close lets go of the board's connections.
 func (b *board) Close() error { return b.mon.Close() }
-
-// connection gives asynq's parts connections of their own with our options.
-type connection struct{ options *redis.Options }
-
-// MakeRedisClient makes a client that its user closes.
-func (c connection) MakeRedisClient() any { return redis.NewClient(c.options) }
 
 // ServeHTTP answers under boardPath.
 func (b *board) ServeHTTP(w http.ResponseWriter, r *http.Request) {

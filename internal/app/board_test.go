@@ -37,7 +37,7 @@ func boardAt(t *testing.T, readOnly bool) (address string, id uuid.UUID, rc *red
 	if _, err := asynq.NewClientFromRedisClient(rc).Enqueue(planted, asynq.Queue("deliver"), asynq.TaskID("planted:1")); err != nil {
 		t.Fatal(err)
 	}
-	b := newBoard(rc.Options(), readOnly, config.Staging)
+	b := newBoard(func() *redis.Client { return redis.NewClient(rc.Options()) }, readOnly, config.Staging)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, boardPath) {
 			w.WriteHeader(http.StatusNoContent)

@@ -14,7 +14,7 @@ import (
 
 // appendOnly are the tables that the app's role may read and add to, and never change. Triggers say the same to every
 // role; the missing permission does not depend on them.
-var appendOnly = []string{"audit_events", "consents", "ledger_archives", "ledger_checkpoints", "ledger_leaves"}
+var appendOnly = []string{"audit_events", "backups", "consents", "ledger_archives", "ledger_checkpoints", "ledger_leaves"}
 
 // grant gives the app's role the schema's tables, in one transaction, so that a running app sees no gap.
 func grant(ctx context.Context, owner, app *pgx.ConnConfig, out io.Writer) error {

@@ -201,6 +201,8 @@ var heldWords = map[string]string{
 	clinic.HeldFork:    "there are two databases that go on from the same moment",
 	clinic.HeldMissing: "the file in BLOB_URL was there before, and is gone",
 	clinic.HeldByHand:  "by hand",
+
+	clinic.HeldRestored: "the database was restored from a backup",
 }
 
 func (r *reconciler) sayStop(i clinic.Instance, shown clinic.Stopped) {

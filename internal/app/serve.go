@@ -38,7 +38,7 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	a.dial = own(listener)
 	boards := map[bool]*board{}
 	for _, readOnly := range []bool{true, false} {
-		boards[readOnly] = newBoard(a.redis.Options(), readOnly, a.cfg.Env)
+		boards[readOnly] = newBoard(a.connect, readOnly, a.cfg.Env)
 		defer boards[readOnly].Close()
 	}
 	a.recorder = a.webFigures()

@@ -199,3 +199,43 @@ func TestBucketStreams(t *testing.T) {
 		})
 	}
 }
+
+// What is written as it comes is whole or not there, in a folder and in a bucket.
+func TestUpload(t *testing.T) {
+	ctx := context.Background()
+	for name, address := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, address)
+			broken := errors.New("broken off")
+			if err := b.Upload(ctx, "x/half", io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<20)), failing{broken})); !errors.Is(err, broken) {
+				t.Errorf("a half file: %v", err)
+			}
+			if err := b.Upload(ctx, "x/whole", strings.NewReader("whole")); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Upload(ctx, "x/whole", strings.NewReader("other")); !errors.Is(err, ErrMoved) {
+				t.Errorf("over a file that is there: %v", err)
+			}
+			files, err := b.Files(ctx, "x/")
+			if err != nil || len(files) != 1 || files[0].Name != "x/whole" || files[0].Bytes != 5 {
+				t.Errorf("there are %v %v", files, err)
+			}
+			r, err := b.Open(ctx, "x/whole")
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := io.ReadAll(r)
+			if err = errors.Join(err, r.Close(), b.Delete(ctx, "x/whole"), b.Delete(ctx, "x/whole")); err != nil || string(content) != "whole" {
+				t.Errorf("%q %v", content, err)
+			}
+			if _, err := b.Open(ctx, "x/whole"); !errors.Is(err, ErrMissing) {
+				t.Errorf("what was deleted: %v", err)
+			}
+		})
+	}
+}
+
+// failing is where a reader breaks off.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -99,7 +99,7 @@ func (c *Clinic) AuditRun(ctx context.Context, a Actor, anchors func(context.Con
 
 // checkUp verifies, and says now and then how far it is. code: why it could not be done.
 func (c *Clinic) checkUp(ctx context.Context, job db.CheckClaimRow, anchors func(context.Context) ([]Anchor, error)) (report LedgerReport, code string) {
-	check := LedgerCheck{Known: c.known}
+	check := LedgerCheck{Known: c.known, Archives: c.old}
 	if c.known == (ledger.Verifiers{}) {
 		return report, "no_key"
 	}

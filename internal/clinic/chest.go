@@ -35,7 +35,7 @@ func (b *chest) open(s seal.Sealed, table, column string, row uuid.UUID) Text {
 // row is how a list takes what was opened of one patient: that their key is missing closes this row, and no other. Whatever else
 // does not open (it was altered, or moved) fails the deed.
 func (b *chest) row(name *Text) (closed bool, err error) {
-	if Code(b.err) != codeKeyLost {
+	if Code(b.err) != lostKey {
 		return false, b.err
 	}
 	*name = closedName

@@ -55,6 +55,7 @@ type Config struct {
 	MaxConns    int32
 	Fenced      bool             // nothing is sent before InstanceTrust
 	Ledger      *ledger.Key      // seals the trail; nil: this process does not
+	Archives    ArchivePlace     // where months that were taken out of the trail are, for who asks for a verification; may be nil
 	LedgerKnown ledger.Verifiers // by whose keys the ledger's checkpoints may be signed
 	Tracer      pgx.QueryTracer
 	Now         func() time.Time
@@ -82,6 +83,7 @@ type Clinic struct {
 
 	seal  *sealing // nil: this process does not seal
 	known ledger.Verifiers
+	old   ArchivePlace // the trail's older months; may be nil
 
 	fits       atomic.Bool  // our keys have been seen to be this database's
 	generation atomic.Int64 // the least that the database must have for this process to send from it
@@ -106,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 		return nil, err
 	}
 	c := &Clinic{pool: pool, keys: cfg.Keyring, baseURL: cfg.BaseURL, model: cfg.Model, times: cfg.Times, signFresh: cfg.SignFresh, now: cfg.Now,
-		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm, known: cfg.LedgerKnown}
+		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm, known: cfg.LedgerKnown, old: cfg.Archives}
 	if cfg.Ledger != nil {
 		c.seal = &sealing{key: cfg.Ledger, known: cfg.LedgerKnown}
 	}

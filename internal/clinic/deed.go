@@ -141,6 +141,9 @@ const (
 	QueueView    Deed = "queue.view"
 	QueueOperate Deed = "queue.operate"
 
+	BackupCreate  Deed = "backup.create"
+	BackupRestore Deed = "backup.restore"
+
 	KeysShow   Deed = "keys.show"
 	KeysRotate Deed = "keys.rotate"
 
@@ -260,6 +263,7 @@ var policy = map[Deed]rule{
 	QueueView: watchers, QueueOperate: admins,
 
 	KeysShow: operator, KeysRotate: operator, AuditArchive: operator,
+	BackupCreate: operator, BackupRestore: operator,
 
 	NetworkList:  {Admin: Everything, RoleOperator: Everything},
 	NetworkBlock: {Admin: Everything}, NetworkAllow: {Admin: Everything},

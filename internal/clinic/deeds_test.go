@@ -1,6 +1,7 @@
 package clinic_test
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -223,6 +224,12 @@ func machineActs(w *clinictest.World) []act {
 func officeActs(w *clinictest.World) []act {
 	return []act{
 		{"KeysShow", clinic.KeysShow, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.KeysShow(ctx, a); return err }},
+		{"BackupCreate", clinic.BackupCreate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.BackupCreate(ctx, a, clinic.Backup{}, func(context.Context) error { return nil })
+		}},
+		{"BackupRestore", clinic.BackupRestore, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			return c.BackupRestore(ctx, a, clinic.Backup{})
+		}},
 		{"KeysRotate", clinic.KeysRotate, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
 			_, err := c.KeysRotate(ctx, a, clinic.KeysTurned{}, false)
 			return err

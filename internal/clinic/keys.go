@@ -14,7 +14,7 @@ import (
 // keysPage is how many patients' keys one transaction of KeysRotate turns.
 const keysPage = 500
 
-const codeKeyLost = "key_lost"
+const lostKey = "key_lost"
 
 // closedName stands in a list where the name of a patient would, whose key this process was started without.
 const closedName Text = "A record that cannot be opened at the moment"
@@ -25,7 +25,7 @@ func (c *Clinic) keyLost(wrapped []byte, cause error) error {
 	if id := seal.WrappedBy(wrapped); !errors.Is(cause, seal.ErrOpen) || id == 0 || c.keys.Holds(id) {
 		return cause
 	}
-	return &Error{Kind: Unavailable, Code: codeKeyLost, cause: cause,
+	return &Error{Kind: Unavailable, Code: lostKey, cause: cause,
 		Sentence: "What is kept about this patient cannot be opened at the moment: Countersign was started without one of its keys. Nothing is lost. Please tell whoever runs it; «countersign keys status» says which key is missing."}
 }
 
@@ -59,12 +59,17 @@ type KeyCount struct {
 // KeysShow counts the patients' keys by the wrapping key that wrapped them, the most first.
 func (c *Clinic) KeysShow(ctx context.Context, a Actor) (counts []KeyCount, err error) {
 	err = c.do(ctx, a, KeysShow, Subject{Kind: "keyset"}, func(t *tx) error {
-		rows, err := t.PatientKeysCount(ctx)
-		for _, r := range rows {
-			counts = append(counts, KeyCount{ID: seal.WrappedBy(r.Head), Patients: r.N})
-		}
+		counts, err = keyCounts(ctx, t.Queries)
 		return err
 	})
+	return counts, err
+}
+
+func keyCounts(ctx context.Context, q *db.Queries) (counts []KeyCount, err error) {
+	rows, err := q.PatientKeysCount(ctx)
+	for _, r := range rows {
+		counts = append(counts, KeyCount{ID: seal.WrappedBy(r.Head), Patients: r.N})
+	}
 	return counts, err
 }
 

@@ -129,7 +129,7 @@ func (t *tx) identities(ctx context.Context, b *chest, m db.MessageLockRow) (ide
 				one.Emails = append(one.Emails, plain)
 			}
 		}
-		if Code(box.err) == codeKeyLost && r.ID != m.PatientID {
+		if Code(box.err) == lostKey && r.ID != m.PatientID {
 			continue // nobody's message waits for another patient's key
 		}
 		if box.err != nil {

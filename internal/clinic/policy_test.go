@@ -25,7 +25,8 @@ var otherDoors = []string{
 	"AlertsSee", "AlertsNow", "AlertNoticesTake", "AlertNoticeSent", // alert_test.go
 	"DeliveryCount",                                                                                             // delivery_count_test.go
 	"FiguresKeep", "FiguresShow", "FiguresOver", "FiguresForget", "UpBeat", "UpAsk", "VitalsKeep", "VitalsShow", // figure_test.go
-	"GuardsSee",                                                     // internal/app/figures_test.go
+	"GuardsSee",                    // internal/app/figures_test.go
+	"BackupSnapshot", "BackupLast", // backup_test.go
 	"InstanceSee", "InstanceTrust", "InstanceDoubt", "InstanceBeat", // instance_test.go
 }
 
@@ -99,6 +100,8 @@ instance.release  operator
 draft.claim       worker
 draft.finish      worker
 consent.reply     provider
+backup.create     operator
+backup.restore    operator
 keys.show         operator
 keys.rotate       operator
 audit.archive     operator

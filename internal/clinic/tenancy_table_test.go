@@ -22,9 +22,10 @@ var queriesOfNoClinic = map[string]string{
 	"LedgerQueuedAgain": "a verification reads all of the trail",
 	"LedgerLeafOf":      "an auditor's command knows an event by its id; no screen asks it",
 
-	"EventsHeard": "a provider's account belongs to the installation: how many reports came, and when",
-	"QueueOldest": "a figure of the installation: since when the oldest row has been due, and nothing else of it",
-	"CheckClaim":  "the worker verifies for all clinics: the ledger is one",
+	"EventsHeard":  "a provider's account belongs to the installation: how many reports came, and when",
+	"QueueOldest":  "a figure of the installation: since when the oldest row has been due, and nothing else of it",
+	"BackupCounts": "a backup is of the whole database",
+	"CheckClaim":   "the worker verifies for all clinics: the ledger is one",
 
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",

@@ -17,6 +17,7 @@ var (
 	withoutClinic = map[string]string{
 		"clinics":            "is the clinic",
 		"breakers":           "a provider's account belongs to the installation",
+		"backups":            "of the whole installation",
 		"instance":           "the installation itself",
 		"alert_round":        "when the rules were last evaluated, for all clinics",
 		"figure_minutes":     "what the installation's processes counted, about nobody",

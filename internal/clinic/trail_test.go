@@ -1,6 +1,7 @@
 package clinic_test
 
 import (
+	"context"
 	"os"
 	"regexp"
 	"slices"
@@ -17,6 +18,7 @@ import (
 var steps = map[clinic.Deed]string{
 	clinic.DeliverySend:      "the task: delivery.claim, delivery.record",
 	clinic.DraftWrite:        "the task: draft.claim, draft.finish",
+	clinic.AuditArchive:      "the schema's owner alone: internal/app, TestAuditArchive",
 	clinic.DeliveryReconcile: "hands out what is to be asked about; what was found is delivery.settle",
 }
 
@@ -26,6 +28,7 @@ func TestEveryMachinesDeedIsOnTheTrail(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	machinesAtWork(t, w)
+	aWeekLater(t, w)
 	restored(t, w)
 	inTheOffice(t, w)
 	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
@@ -72,6 +75,18 @@ func machinesAtWork(t *testing.T, w *clinictest.World) {
 	}
 }
 
+// aWeekLater is the access review that is due by then, and a verification that somebody asks for.
+func aWeekLater(t *testing.T, w *clinictest.World) {
+	t.Helper()
+	w.Clock.Add(8 * 24 * time.Hour)
+	_, err := w.Clinic.AccessMake(ctx, worker)
+	must(t, err)
+	_, err = w.Clinic.AuditVerify(ctx, w.Auditor)
+	must(t, err)
+	_, err = w.Clinic.AuditRun(ctx, worker, nil)
+	must(t, err)
+}
+
 // restored is a database that came back from a backup, until sending is allowed again.
 func restored(t *testing.T, w *clinictest.World) {
 	t.Helper()
@@ -81,6 +96,7 @@ func restored(t *testing.T, w *clinictest.World) {
 	w.Clock.Add(time.Second)
 	hold(t, w, 9)
 	for _, do := range []func() error{
+		func() error { return w.Clinic.BackupRestore(ctx, w.Operator, backupOf(w)) },
 		func() error { _, err := w.Clinic.InstanceShow(ctx, w.Operator, since); return err },
 		func() error { _, err := w.Clinic.DeliveryRestore(ctx, w.Operator, since, 10); return err },
 		func() error { _, err := w.Clinic.DeliveryAsk(ctx, w.Operator, since); return err },
@@ -98,6 +114,9 @@ func inTheOffice(t *testing.T, w *clinictest.World) {
 	entry := uuid.MustParse(w.Strings(t, "SELECT id::text FROM networks")[0])
 	for _, do := range []func() error{
 		func() error { _, err := w.Clinic.KeysShow(ctx, op); return err },
+		func() error {
+			return w.Clinic.BackupCreate(ctx, op, backupOf(w), func(context.Context) error { return nil })
+		},
 		func() error { _, err := w.Clinic.KeysRotate(ctx, op, clinic.KeysTurned{}, false); return err },
 		func() error { _, err := w.Clinic.NetworkList(ctx, op); return err },
 		func() error { return w.Clinic.NetworkUnblock(ctx, op, entry, "", false) },

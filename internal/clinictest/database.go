@@ -130,3 +130,12 @@ func exec(t testing.TB, address, sql string) {
 		t.Fatalf("%s: %v", strings.Fields(sql)[0], err)
 	}
 }
+
+// Empty makes a database with nothing in it for this test alone and returns its address. It is dropped afterwards.
+func Empty(t testing.TB) string {
+	t.Helper()
+	address, name := server(t), "t_"+strings.ReplaceAll(uuid.NewString(), "-", "")
+	exec(t, address, "CREATE DATABASE "+name+" TEMPLATE template0")
+	t.Cleanup(func() { exec(t, address, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", name)) })
+	return withDatabase(address, name)
+}

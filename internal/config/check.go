@@ -36,7 +36,7 @@ func (c *Config) checkStore() (bad Complaints) {
 	if !slices.Contains([]string{TLSVerified, TLSEncrypted}, c.DatabaseTLS) {
 		bad = append(bad, "DATABASE_TLS must be verified or encrypted.")
 	}
-	return append(append(bad, c.checkRedis()...), c.checkKeyset()...)
+	return append(append(append(bad, c.checkRedis()...), c.checkKeyset()...), c.checkBackup()...)
 }
 
 // checkWeb looks at the public address and at how people sign in.

@@ -60,6 +60,9 @@ type Config struct {
 	LedgerKey          Secret `env:"LEDGER_KEY"`       // signs the audit ledger's checkpoints; empty: nothing is sealed
 	LedgerVerifiers    string `env:"LEDGER_VERIFIERS"` // of the keys before it, with commas
 
+	Backup Backup `envPrefix:"BACKUP_"`
+	PGBin  string `env:"PG_BIN"` // the folder of pg_dump and pg_restore; empty: where they are usually
+
 	Access         Access         `envPrefix:"ACCESS_"` // people sign in through one of the two
 	OIDC           OIDC           `envPrefix:"OIDC_"`
 	SignFresh      time.Duration  `env:"SIGN_FRESH" envDefault:"4h"` // who signs must have signed in within it
@@ -88,6 +91,12 @@ type Config struct {
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long stopping may take
 	DrainDelay        time.Duration `env:"DRAIN_DELAY" envDefault:"1s"`        // how much of it web goes on serving, until the router has noticed
 	Times             Times         `envPrefix:"TIME_"`
+}
+
+// Backup is where backups go, and who may open them.
+type Backup struct {
+	URL        string `env:"URL"`        // the place; empty: BLOB_URL
+	Recipients string `env:"RECIPIENTS"` // whom they are encrypted to, with commas; empty: nobody, in local and dev
 }
 
 // Access is the Cloudflare Access application that people sign in through.

@@ -124,6 +124,15 @@ type AuditPending struct {
 	At       time.Time
 }
 
+type Backup struct {
+	ID      uuid.UUID
+	Name    string
+	TakenAt time.Time
+	MadeAt  time.Time
+	Bytes   int64
+	Sha256  []byte
+}
+
 type Breaker struct {
 	Channel   string
 	State     string

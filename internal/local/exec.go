@@ -13,7 +13,7 @@ import (
 )
 
 // Exec runs argv with throwaway servers of its own beside it, and returns its exit code. The command finds TEST_DATABASE_URL (a
-// role that may create databases), TEST_REDIS_URL and CHROMIUM in its environment; addresses that the person gave, under these
+// role that may create databases), TEST_REDIS_URL, CHROMIUM and PGBOUNCER in its environment; addresses that the person gave, under these
 // names or as DATABASE_URL and REDIS_URL, are used instead. If build is not empty, «go build» runs with these arguments while the
 // servers are prepared, to have its work done with progress shown. With Kept the servers write as safely as real ones, for
 // measuring; they are gone with the run all the same. The command gets no terminal to read from.
@@ -31,6 +31,7 @@ func (l *Local) exec(parent context.Context, build string, durability Durability
 		Postgres: !adopt(env, "TEST_DATABASE_URL", "DATABASE_URL"),
 		Redis:    !adopt(env, "TEST_REDIS_URL", "REDIS_URL"),
 		Browser:  !adopt(env, "CHROMIUM"),
+		Pooler:   !adopt(env, "PGBOUNCER"),
 	}
 	if err := checkGiven(parent, env, needs); err != nil {
 		return 1, reason(parent, err)
@@ -74,6 +75,9 @@ func (l *Local) exec(parent context.Context, build string, durability Durability
 	}
 	if needs.Browser {
 		env.Fill("CHROMIUM", servers.Browser)
+	}
+	if needs.Pooler {
+		env.Fill("PGBOUNCER", servers.Pooler)
 	}
 	return l.command(ctx, r, env, argv)
 }

@@ -71,6 +71,15 @@ func findRedis() string {
 	return findProgram([]string{"redis-server", "valkey-server"}, paths)
 }
 
+// findPooler returns PgBouncer's path, empty if there is none.
+func findPooler() string {
+	paths := []string{}
+	for _, prefix := range prefixes {
+		paths = append(paths, prefix+"/opt/pgbouncer/bin/pgbouncer")
+	}
+	return findProgram([]string{"pgbouncer"}, paths)
+}
+
 // findBrowser returns the path of a Chromium or Chrome, empty if there is none.
 func findBrowser() string {
 	paths := []string{"/snap/bin/chromium"}

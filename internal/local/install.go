@@ -18,7 +18,7 @@ import (
 var aptScript string
 
 // Needs are the things that have to be on the machine.
-type Needs struct{ Postgres, Redis, Browser bool }
+type Needs struct{ Postgres, Redis, Browser, Pooler bool }
 
 // Installation is what is missing and the command that brings it.
 type Installation struct {
@@ -40,6 +40,9 @@ func planInstallation(ctx context.Context, console *Console, needs Needs) (*Inst
 	if needs.Browser && findBrowser() == "" {
 		missing = append(missing, "chromium")
 	}
+	if needs.Pooler && findPooler() == "" {
+		missing = append(missing, "pgbouncer")
+	}
 	if len(missing) == 0 {
 		return nil, nil
 	}
@@ -53,7 +56,7 @@ func planInstallation(ctx context.Context, console *Console, needs Needs) (*Inst
 		return in, nil
 	default:
 		return nil, fmt.Errorf("missing: %s, and there is neither apt nor brew here; install it, or set DATABASE_URL and REDIS_URL "+
-			"(and CHROMIUM for tests)", strings.Join(missing, ", "))
+			"(and CHROMIUM and PGBOUNCER for tests)", strings.Join(missing, ", "))
 	}
 	console.Say("missing: %s. It will be installed with apt (services are not started, nothing listens on the default ports)",
 		strings.Join(missing, ", "))

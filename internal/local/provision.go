@@ -11,6 +11,7 @@ type Servers struct {
 	Databases Databases
 	Redis     string
 	Browser   string
+	Pooler    string
 
 	postgres, redis *Server // those that we started
 }
@@ -43,6 +44,11 @@ func (l *Local) provision(ctx context.Context, r *Runner, plan *Installation, ne
 	if needs.Browser {
 		if servers.Browser = findBrowser(); servers.Browser == "" {
 			return Servers{}, errors.New("no browser found, not even after installing one; set CHROMIUM to its path")
+		}
+	}
+	if needs.Pooler {
+		if servers.Pooler = findPooler(); servers.Pooler == "" {
+			return Servers{}, errors.New("no PgBouncer found, not even after installing it; set PGBOUNCER to its path")
 		}
 	}
 	return servers, nil

@@ -213,7 +213,7 @@ func TestExecReturnsTheCode(t *testing.T) {
 	t.Parallel()
 	state, said := testFolder(t), &transcript{}
 	l := withoutServers(t, state, said)
-	script := `case "$TEST_DATABASE_URL $TEST_REDIS_URL" in postgres://*\ redis://*) test -x "$CHROMIUM" && exit 7;; esac; exit 1`
+	script := `case "$TEST_DATABASE_URL $TEST_REDIS_URL" in postgres://*\ redis://*) test -x "$CHROMIUM" && test -x "$PGBOUNCER" && exit 7;; esac; exit 1`
 	if code := l.Exec(t.Context(), "", Throwaway, []string{"sh", "-c", script}); code != 7 {
 		t.Errorf("code %d, want the command's own 7:\n%s", code, said)
 	}

@@ -17,6 +17,7 @@ const counting = 2 * time.Second
 type counts struct {
 	clinic       *clinic.Clinic
 	rows, oldest *prometheus.Desc
+	backup       *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*counts)(nil)
@@ -26,16 +27,25 @@ func newCounts(c *clinic.Clinic) *counts {
 		rows: prometheus.NewDesc("countersign_deliveries",
 			"Deliveries by state: those that wait now, and those of the last day that ended without anybody getting anything.", []string{"state"}, nil),
 		oldest: prometheus.NewDesc("countersign_delivery_oldest_seconds",
-			"For how long the oldest delivery has waited in a state; a queued one since it was due.", []string{"state"}, nil)}
+			"For how long the oldest delivery has waited in a state; a queued one since it was due.", []string{"state"}, nil),
+		backup: prometheus.NewDesc("countersign_backup_age_seconds",
+			"How old the newest backup of this database is; absent if there is none.", nil, nil)}
 }
 
-// Describe names both figures.
-func (n *counts) Describe(out chan<- *prometheus.Desc) { out <- n.rows; out <- n.oldest }
+// Describe names the figures.
+func (n *counts) Describe(out chan<- *prometheus.Desc) {
+	out <- n.rows
+	out <- n.oldest
+	out <- n.backup
+}
 
-// Collect asks Postgres once.
+// Collect asks Postgres once for each.
 func (n *counts) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), counting)
 	defer cancel()
+	if at, err := n.clinic.BackupLast(ctx); err == nil && !at.IsZero() {
+		out <- prometheus.MustNewConstMetric(n.backup, prometheus.GaugeValue, time.Since(at).Seconds())
+	}
 	list, err := n.clinic.DeliveryCount(ctx)
 	if err != nil {
 		return

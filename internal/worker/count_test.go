@@ -1,11 +1,14 @@
 package worker
 
 import (
+	"context"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"countersign/internal/clinic"
 	"countersign/internal/metrics"
@@ -35,12 +38,19 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	if _, err := New(w.config); err != nil {
 		t.Fatal(err)
 	}
+	if text := scrape(t, w.config.Metrics); strings.Contains(text, "countersign_backup_age_seconds") {
+		t.Error("there is no backup, and it has an age")
+	}
+	made := clinic.Backup{ID: uuid.New(), Name: "one", TakenAt: time.Now().Add(-time.Hour), Bytes: 1, SHA256: make([]byte, 32)}
+	if err := w.Clinic.BackupCreate(t.Context(), w.Operator, made, func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
 	w.Approved(t, w.Patient, "email")
 	w.Approved(t, w.Patient, "sms")
 	ahead.Store(int64(time.Hour))
 	text := scrape(t, w.config.Metrics)
 	for _, line := range []string{`countersign_deliveries{state="queued"} 2`, `countersign_deliveries{state="needs_person"} 0`, `countersign_deliveries{state="failed"} 0`,
-		`countersign_delivery_oldest_seconds{state="queued"} 36`} {
+		`countersign_delivery_oldest_seconds{state="queued"} 36`, "countersign_backup_age_seconds 36"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("the figures do not have %s", line)
 		}
