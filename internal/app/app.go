@@ -70,23 +70,15 @@ func Open(ctx context.Context, cfg *config.Config) (*App, error) {
 	a.redis = a.connect()
 	a.hub = NewHub(a.redis, a.log)
 	a.queue = worker.NewQueue(a.redis)
+	if a.bucket, err = openBucket(ctx, cfg); err != nil {
+		return nil, err
+	}
 	if a.clinic, err = a.openClinic(ctx); err != nil {
 		return nil, err
 	}
-	if err = a.metrics.Registry().Register(worker.NewAlertSeries(a.clinic)); err != nil {
-		a.clinic.Close()
-		return nil, err
-	}
-	if a.bucket, err = openBucket(ctx, cfg); err != nil {
-		a.clinic.Close()
-		return nil, err
-	}
-	if err := a.metrics.Registry().Register(figures.NewSeries(a.clinic)); err != nil {
-		a.clinic.Close()
-		return nil, err
-	}
 	a.fence = fence.New(fence.Config{Clinic: a.clinic, Bucket: a.bucket, Every: cfg.Times.FenceEvery, Log: a.log, Report: logging.Capture})
-	if err := a.openProviders(); err != nil {
+	series := a.metrics.Registry()
+	if err := errors.Join(series.Register(worker.NewAlertSeries(a.clinic)), series.Register(figures.NewSeries(a.clinic)), a.openProviders()); err != nil {
 		a.clinic.Close()
 		return nil, err
 	}

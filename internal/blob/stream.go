@@ -16,7 +16,9 @@ type Writing struct {
 }
 
 // Create begins a new file of any size. Where there is one already, Close is ErrMoved.
-func (b *Bucket) Create(ctx context.Context, name string) (io.WriteCloser, error) { return b.begin(ctx, name) }
+func (b *Bucket) Create(ctx context.Context, name string) (io.WriteCloser, error) {
+	return b.begin(ctx, name)
+}
 
 func (b *Bucket) begin(ctx context.Context, name string) (*Writing, error) {
 	ctx, abort := context.WithCancel(ctx)
