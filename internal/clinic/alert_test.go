@@ -1,6 +1,7 @@
 package clinic_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -270,5 +271,21 @@ func TestAlertList(t *testing.T) {
 	w.Clock.Add(4 * time.Minute)
 	if !alerts(t, w).Late {
 		t.Error("nobody evaluates any more, and the page believes the list")
+	}
+}
+
+// A backup that is made ends the alert that there is no fresh one.
+func TestAlertOfBackupEnds(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	w.Clock.Add(27 * time.Hour)
+	evaluate(t, w, 3)
+	if _, ok := firing(t, w)["backup_age"]; !ok {
+		t.Fatal("nobody misses the backup")
+	}
+	must(t, w.Clinic.BackupCreate(ctx, w.Operator, backupOf(w), func(context.Context) error { return nil }))
+	evaluate(t, w, 1)
+	if got := firing(t, w); len(got) != 0 {
+		t.Errorf("there is a backup, and there fires %v", got)
 	}
 }

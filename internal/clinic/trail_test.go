@@ -29,6 +29,7 @@ func TestEveryMachinesDeedIsOnTheTrail(t *testing.T) {
 	w := clinictest.New(t)
 	machinesAtWork(t, w)
 	aWeekLater(t, w)
+	evaluate(t, w, 3) // there is no backup
 	restored(t, w)
 	inTheOffice(t, w)
 	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -87,6 +88,8 @@ func (s trail) waysOfKeepers() map[string]way {
 			return s.as(s.t, w.Admin).post("/networks/"+w.Strings(s.t, "SELECT id::text FROM networks WHERE kind = 'block' ORDER BY id LIMIT 1")[0]+"/unblock", "sure", "1")
 		},
 		"POST /security/edit":           s.press(w.Admin, "/security/edit", "sign_fresh", "30"),
+		"POST /alerts/:id/acknowledge":  func() *httptest.ResponseRecorder { return s.alert("acknowledge", "note", "Asked.") },
+		"POST /alerts/:id/silence":      func() *httptest.ResponseRecorder { return s.alert("silence", "lasts", "8") },
 		"POST /breakers/:channel/open":  func() *httptest.ResponseRecorder { return s.breaker("open") },
 		"POST /breakers/:channel/close": func() *httptest.ResponseRecorder { return s.breaker("close") },
 		"GET " + pathBoard:              func() *httptest.ResponseRecorder { return s.as(s.t, w.Ops).get(pathBoard) },
@@ -234,4 +237,16 @@ func (s trail) waysOutside() map[string]way {
 		}),
 		"POST /webhooks/twilio": hook("STOP", func() string { return "/webhooks/twilio" }),
 	}
+}
+
+// alert answers an alert that fires because an emergency access waits for its review.
+func (s trail) alert(act string, fields ...string) *httptest.ResponseRecorder {
+	w := s.world
+	s.as(s.t, w.Doctor2).post("/glass/break", "mrn", "20441", "reason", "Collapsed in the waiting room.")
+	w.Clock.Add(time.Minute)
+	if _, err := w.Clinic.AlertEvaluate(ctx(), clinic.WorkerActor("alerts"), clinic.AlertRound{Every: time.Second}); err != nil {
+		s.t.Fatal(err)
+	}
+	row := strings.Fields(w.Strings(s.t, "SELECT id || ' ' || rev FROM alerts WHERE state = 'firing' AND acknowledged_at IS NULL OR state = 'firing' AND $1 = 'silence' ORDER BY id LIMIT 1", act)[0])
+	return s.as(s.t, w.Ops).post("/alerts/"+row[0]+"/"+act, append(fields, "version", row[1])...)
 }
