@@ -15,7 +15,7 @@ import (
 // ways is how each form is sent so that it is done, and the pages that want more than an id.
 func (s trail) ways() map[string]way {
 	all := map[string]way{}
-	for _, some := range []map[string]way{s.waysOfPeople(), s.waysOfKeepers(), s.waysOfMessages(), s.waysOfDeliveries(), s.waysOutside()} {
+	for _, some := range []map[string]way{s.waysOfPeople(), s.waysOfKeepers(), s.waysOfMessages(), s.waysOfDeliveries(), s.waysOutside(), s.waysOfAuditors()} {
 		for name, w := range some {
 			all[name] = w
 		}
@@ -249,4 +249,42 @@ func (s trail) alert(act string, fields ...string) *httptest.ResponseRecorder {
 	}
 	row := strings.Fields(w.Strings(s.t, "SELECT id || ' ' || rev FROM alerts WHERE state = 'firing' AND acknowledged_at IS NULL OR state = 'firing' AND $1 = 'silence' ORDER BY id LIMIT 1", act)[0])
 	return s.as(s.t, w.Ops).post("/alerts/"+row[0]+"/"+act, append(fields, "version", row[1])...)
+}
+
+// waysOfAuditors read the trail; an event is proved by a clinic that seals.
+func (s trail) waysOfAuditors() map[string]way {
+	w := s.world
+	_, key, known := clinictest.LedgerKey(s.t)
+	sealing := w.Again(s.t, clinictest.Sealing(key, known))
+	sealed := func(more string) way {
+		return func() *httptest.ResponseRecorder {
+			plain := s.cfg.Clinic
+			s.cfg.Clinic = sealing
+			defer func() { s.cfg.Clinic = plain }()
+			if _, err := sealing.LedgerSeal(ctx()); err != nil {
+				s.t.Fatal(err)
+			}
+			return s.as(s.t, w.Auditor).get("/audit/" + w.Strings(s.t, "SELECT event_id::text FROM ledger_leaves LIMIT 1")[0] + more)
+		}
+	}
+	review := func() string {
+		at := w.Clock.Now()
+		w.Clock.Add(8 * 24 * time.Hour)
+		defer func() { w.Clock.Add(at.Sub(w.Clock.Now())) }()
+		if _, err := w.Clinic.AccessMake(ctx(), clinic.WorkerActor("test")); err != nil {
+			s.t.Fatal(err)
+		}
+		return w.Strings(s.t, "SELECT id::text FROM access_reviews")[0]
+	}
+	return map[string]way{
+		"POST /audit/search":   s.press(w.Auditor, "/audit/search", "outcome", "done"),
+		"POST /audit/export":   s.press(w.Auditor, "/audit/export", "format", "csv", "outcome", "done"),
+		"POST /audit/verify":   s.press(w.Auditor, "/audit/verify"),
+		"GET /audit/:id":       sealed(""),
+		"GET /audit/:id/proof": sealed("/proof"),
+		"GET /access/:id":      func() *httptest.ResponseRecorder { return s.as(s.t, w.Admin).get("/access/" + review()) },
+		"POST /access/:id/sign": func() *httptest.ResponseRecorder {
+			return s.as(s.t, w.Admin).post("/access/"+review()+"/sign", "note", "All known.")
+		},
+	}
 }
