@@ -19,7 +19,7 @@ run: local
 
 test: export CGO_ENABLED = 1
 test: local
-	@bin/local exec -build='-race $(WARM)' -- go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+	@bin/local exec -build='-race $(WARM)' -- go test -race -timeout 40m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 check:
 	@echo 'check: gofmt' && files=$$(gofmt -l *.go cmd deploy docs internal) && if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi

@@ -50,11 +50,11 @@ func TestScoreOfTheFigureFallsWithAControl(t *testing.T) {
 		}
 		return all[len(all)-1]
 	}
-	if m := look(); m.Figure != slo.SecurityScore || m.Verdict != slo.Good || m.Now.Value != .96 {
+	if m := look(); m.Figure != slo.SecurityScore || m.Verdict != slo.Good || m.Now.Value != .97 {
 		t.Errorf("with all controls: %+v", m)
 	}
 	a.cfg.SentryDSN = ""
-	if m := look(); m.Verdict != slo.Bad || m.Now.Value != .93 {
+	if m := look(); m.Verdict != slo.Bad || m.Now.Value != .94 {
 		t.Errorf("with one off: %+v", m)
 	}
 }

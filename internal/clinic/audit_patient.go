@@ -86,7 +86,6 @@ type Disclosure struct {
 	ToWhom, What, Why string
 	Exempt            string
 	Event             uuid.UUID
-	delivery          uuid.UUID
 }
 
 // Accounting is a patient's accounting of disclosures.

@@ -179,7 +179,7 @@ func TestAuditSearchPlans(t *testing.T) {
 		must(t, err)
 		last := asked.all[len(asked.all)-1]
 		plan := explained(t, w, last)
-		if plan.whole != "" || plan.buffers > 400 {
+		if plan.whole != "" || plan.buffers > 800 {
 			t.Errorf("%s: reads %d pages, and %q whole:\n%s", name, plan.buffers, plan.whole, plan.nodes)
 		}
 		t.Logf("%-22s %4d pages %6.2f ms", name, plan.buffers, plan.ms)

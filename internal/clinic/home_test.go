@@ -8,7 +8,7 @@ import (
 	"countersign/internal/clinictest"
 )
 
-func homeFigures(t *testing.T, w *clinictest.World, who clinic.Actor) map[string]clinic.Figure {
+func atHome(t *testing.T, w *clinictest.World, who clinic.Actor) map[string]clinic.Figure {
 	t.Helper()
 	list, err := w.Clinic.WorklistShow(ctx, who, "")
 	must(t, err)
@@ -31,42 +31,42 @@ func TestHomeFigures(t *testing.T) {
 	w.Submitted(t, w.Patient, "email")
 	w.Clock.Add(25 * time.Hour) // one of normal priority is to be signed within a day
 
-	staff := homeFigures(t, w, w.Staff)
+	staff := atHome(t, w, w.Staff)
 	if staff["Yours to finish"].Value != "1" || staff["Returned to you"].Value != "1" || staff["In review"].Value != "1" || staff["In review"].Note != "1 past their time" {
 		t.Errorf("staff: %+v", staff)
 	}
-	if colleague := homeFigures(t, w, w.Staff2); colleague["Yours to finish"].Value != "0" || colleague["In review"].Value != "1" {
+	if colleague := atHome(t, w, w.Staff2); colleague["Yours to finish"].Value != "0" || colleague["In review"].Value != "1" {
 		t.Errorf("a colleague of the same team: %+v", colleague)
 	}
-	doctor := homeFigures(t, w, w.Doctor)
+	doctor := atHome(t, w, w.Doctor)
 	if doctor["To sign"].Value != "1" || doctor["To sign"].Note != "the oldest waits 25 hours" || doctor["Past their time"].Value != "1" || doctor["Past their time"].Level != "stop" {
 		t.Errorf("doctor: %+v", doctor)
 	}
 	if signed := doctor["Signed today"]; len(signed.Bars) != 7 || signed.Bars[6].N+signed.Bars[5].N+signed.Bars[4].N != 1 || signed.Note != "this week, half within a minute" {
 		t.Errorf("what the doctor signed: %+v", signed)
 	}
-	if other := homeFigures(t, w, w.Doctor2); other["To sign"].Value != "0" || other["Signed today"].Value != "0" {
+	if other := atHome(t, w, w.Doctor2); other["To sign"].Value != "0" || other["Signed today"].Value != "0" {
 		t.Errorf("a doctor of another team: %+v", other)
 	}
 
 	_, err = w.Clinic.GlassBreak(ctx, w.Doctor2, clinic.GlassForm{MRN: "20441", Reason: "Collapsed in the waiting room."})
 	must(t, err)
 	must(t, w.Clinic.StaffAssign(ctx, w.Admin, w.Staff2.ID, clinic.RoleNobody))
-	admin := homeFigures(t, w, w.Admin)
+	admin := atHome(t, w, w.Admin)
 	if admin["Emergency access to review"].Value != "1" || admin["People without a role"].Value != "1" || admin["Drafting this month"].Value != "$0.00" {
 		t.Errorf("admin: %+v", admin)
 	}
 	w.Clock.Add(8 * 24 * time.Hour)
 	_, err = w.Clinic.AccessMake(ctx, worker)
 	must(t, err)
-	if waits := homeFigures(t, w, w.Admin)["Access reviews to sign off"]; waits.Value != "1" || waits.Level != "ask" || waits.Note != "" {
+	if waits := atHome(t, w, w.Admin)["Access reviews to sign off"]; waits.Value != "1" || waits.Level != "ask" || waits.Note != "" {
 		t.Errorf("an access review: %+v", waits)
 	}
 	w.Clock.Add(8 * 24 * time.Hour)
-	if waits := homeFigures(t, w, w.Admin)["Access reviews to sign off"]; waits.Level != "stop" || waits.Note != "overdue" {
+	if waits := atHome(t, w, w.Admin)["Access reviews to sign off"]; waits.Level != "stop" || waits.Note != "overdue" {
 		t.Errorf("an overdue access review: %+v", waits)
 	}
-	ops := homeFigures(t, w, w.Ops)
+	ops := atHome(t, w, w.Ops)
 	if ops["Due and waiting"].Value != "1" || ops["Due and waiting"].Level != "ask" || ops["Jobs in trouble"].Level != "stop" {
 		t.Errorf("ops: %+v", ops)
 	}

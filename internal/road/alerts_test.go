@@ -63,8 +63,7 @@ func (p *pager) heard(words ...string) bool {
 // An administrator pauses a channel, and that is an alert: people hear of it by Sentry, mail and webhook, it is on the page and in
 // the navigation of operators, who say that they are at it and silence it; it is over when the channel goes on, and they hear that
 // too. Meanwhile each evaluation is a beat and a check-in, and requests and tasks are traced.
-func TestAlertsAreTold(t *testing.T) {
-	t.Parallel()
+func TestAlertsAreTold(t *testing.T) { // alone: a process reports to one Sentry, and each house that opens takes it over
 	out := newPager(t)
 	h := open(t, func(env map[string]string) {
 		env["ALERT_EMAIL"], env["ALERT_WEBHOOK_URL"], env["ALERT_WEBHOOK_SECRET"] = "on-call@riverside.example", out.URL+"/hook", "whsec_"+alertSecret

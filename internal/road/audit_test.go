@@ -64,7 +64,7 @@ func TestAuditTrail(t *testing.T) {
 	auditor.expects = []string{"422"}
 	auditor.signIn(h, "victor-sandoval")
 	auditor.visit(h.web + "/")
-	auditor.click(".strip a[href='/audit']", "/audit")
+	auditor.click("a.primary[href='/audit']", "/audit")
 	auditor.shots("audit")
 	auditor.fill("#f-mrn", "77001")
 	auditor.click("form[action='/audit/search'] .primary", "/audit/search")
@@ -142,7 +142,7 @@ func TestWhoHasSeen(t *testing.T) {
 	admin.expects = []string{"422"}
 	admin.visit(h.web + "/")
 	admin.page("home-admin")
-	admin.click(".strip a[href='/access']", "/access")
+	admin.click("main a[href='/access']", "/access")
 	admin.page("access-list")
 	admin.click("tbody th a", "/access/"+week)
 	admin.shots("access")

@@ -107,7 +107,7 @@ func TestLiveStatusKeepsAPress(t *testing.T) {
 	must(t, h.app.Clinic().BreakerOpen(context.Background(), h.actor("ruth-ebbing"), "email", 1))
 	letGo = line.wait()
 	var at []float64
-	admin.do(chromedp.Evaluate(`(() => { const b = document.querySelector("form[action='/breakers/sms/close'] button"), r = b.getBoundingClientRect(); window.underHand = b; return [r.x + r.width / 2, r.y + r.height / 2] })()`, &at))
+	admin.do(chromedp.Evaluate(`(() => { const b = document.querySelector("form[action='/breakers/sms/close'] button"); b.scrollIntoView({block: "center"}); const r = b.getBoundingClientRect(); window.underHand = b; return [r.x + r.width / 2, r.y + r.height / 2] })()`, &at))
 	admin.do(input.DispatchMouseEvent(input.MousePressed, at[0], at[1]).WithButton(input.Left).WithClickCount(1))
 	letGo()
 	admin.rests()

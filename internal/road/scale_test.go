@@ -64,7 +64,14 @@ func (h *house) many(webs, workers int) (taken []*atomic.Int64) {
 	})}
 	go func() { _ = front.Serve(listener) }()
 	h.t.Cleanup(func() { _ = front.Close() })
-	h.waitFor("both webs", 10*time.Second, func() bool { return h.status("/readyz") == http.StatusOK && h.status("/readyz") == http.StatusOK })
+	h.waitFor("both webs", 10*time.Second, func() bool {
+		for range webs { // each is asked in its turn
+			if h.status("/readyz") != http.StatusOK {
+				return false
+			}
+		}
+		return true
+	})
 	return taken
 }
 

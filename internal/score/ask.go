@@ -34,6 +34,9 @@ type Answer struct {
 	Cut     bool // the body broke off, as it may when a request was refused before all of it was read
 }
 
+// Agent is how a look names itself, so that the refusals it asks for are known for what they are on the trail.
+const Agent = "Countersign looking at itself"
+
 // most is how much of an answer is read, in bytes.
 const most = 1 << 20
 
@@ -58,6 +61,7 @@ func (p Page) Send(ctx context.Context, ask Ask) (Answer, error) {
 	if err != nil {
 		return Answer{}, errors.New("the address cannot be read")
 	}
+	request.Header.Set("User-Agent", Agent)
 	for name, value := range ask.Header {
 		request.Header.Set(name, value)
 	}

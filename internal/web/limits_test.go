@@ -260,7 +260,7 @@ func TestRates(t *testing.T) {
 	t.Parallel()
 	want := rules{address: limit.Rule{Name: "address", Most: 100, Within: time.Minute}, person: limit.Rule{Name: "person", Most: 500, Within: time.Minute},
 		signIn: limit.Rule{Name: "sign-in", Most: 10, Within: 15 * time.Minute}, forged: limit.Rule{Name: "unverified", Most: 60, Within: time.Minute},
-		reports: limit.Rule{Name: "reports", Most: 30, Within: time.Minute}, alarm: limit.Rule{Name: "verified", Most: 6000, Within: time.Minute},
+		reports: limit.Rule{Name: "reports", Most: 30, Within: time.Minute}, vitals: limit.Rule{Name: "vitals", Most: 600, Within: time.Minute}, alarm: limit.Rule{Name: "verified", Most: 6000, Within: time.Minute},
 		heavy: limit.Rule{Name: "heavy", Most: 30, Within: time.Minute}, aMinute: limit.Rule{Name: "alarm", Most: 1, Within: time.Minute}}
 	if got := (Rates{}).rules(); got != want {
 		t.Errorf("%+v", got)

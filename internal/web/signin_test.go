@@ -13,7 +13,7 @@ import (
 // Everything but the open pages asks who is there: a page is sent to sign in, a partial or a form is told 401.
 func TestNobodyGetsIn(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newSite(t, func(c *Config) { c.Rates = Rates{Address: 10_000, Unverified: 10_000} }) // there are more than a hundred
 	v := s.visitor(t)
 	id := "0190a5b4-0000-7000-8000-000000000001"
 	for _, r := range s.routes() {

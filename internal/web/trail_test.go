@@ -101,8 +101,8 @@ func (s trail) look(r route) way {
 		}
 		return func() *httptest.ResponseRecorder {
 			path := strings.Replace(r.path, "/*", "/x", 1)
-			if strings.Contains(path, ":id") {
-				path = strings.Replace(path, ":id", id().String(), 1)
+			if before, after, ok := strings.Cut(path, ":id"); ok {
+				path = before + id().String() + after
 			}
 			return s.as(s.t, who).get(path)
 		}
