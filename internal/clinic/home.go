@@ -132,7 +132,7 @@ func (t *tx) homeOfAuditor(ctx context.Context) ([]Figure, error) {
 	refused, err := t.HomeRefused(ctx, db.HomeRefusedParams{ClinicID: t.clinicID(), Since: today.AddDate(0, 0, 1-homeDays), RowLimit: homeCounted + 1})
 	bars := barsOf(refused, today)
 	return []Figure{
-		{Label: "Refused today", Value: countUpTo(int(bars[homeDays-1].N)), Note: countUpTo(len(refused)) + " in seven days", Href: "/audit", Bars: bars},
+		{Label: "Refused today", Value: countUpTo(int(bars[homeDays-1].N)), Note: countUpTo(len(refused)) + " in seven days", Href: "/audit?outcome=refused", Bars: bars},
 		{Label: "On the trail today", Value: countUpTo(int(events)), Note: "events", Href: "/audit"},
 	}, err
 }
@@ -166,12 +166,27 @@ func (t *tx) homeOfAdmin(ctx context.Context) ([]Figure, error) {
 	if use.Over > 0 {
 		cost.Note, cost.Level = countOf(int64(use.Over), "person over budget", "people over budget"), "ask"
 	}
+	access, err := t.homeAccess(ctx)
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := t.homeJobs(ctx, cl)
 	return []Figure{
+		access,
 		{Label: "Emergency access to review", Value: strconv.Itoa(int(n.Glasses)), Level: levelIf(n.Glasses > 0, "ask"), Href: "/glass/list"},
 		{Label: "People without a role", Value: strconv.Itoa(int(n.Strangers)), Level: levelIf(n.Strangers > 0, "ask"), Href: "/staff"},
 		cost, jobs,
 	}, err
+}
+
+// homeAccess is how many weekly access reviews wait for a signature.
+func (t *tx) homeAccess(ctx context.Context) (Figure, error) {
+	n, err := t.AccessWaiting(ctx, t.clinicID())
+	f := Figure{Label: "Access reviews to sign off", Value: strconv.Itoa(int(n.Waiting)), Level: levelIf(n.Waiting > 0, "ask"), Href: "/access"}
+	if n.Waiting > 0 && t.at.Sub(n.Oldest) > accessOverdue {
+		f.Level, f.Note = "stop", "overdue"
+	}
+	return f, err
 }
 
 func (t *tx) homeOfOps(ctx context.Context) ([]Figure, error) {

@@ -56,6 +56,16 @@ func TestHomeFigures(t *testing.T) {
 	if admin["Emergency access to review"].Value != "1" || admin["People without a role"].Value != "1" || admin["Drafting this month"].Value != "$0.00" {
 		t.Errorf("admin: %+v", admin)
 	}
+	w.Clock.Add(8 * 24 * time.Hour)
+	_, err = w.Clinic.AccessMake(ctx, worker)
+	must(t, err)
+	if waits := atHome(t, w, w.Admin)["Access reviews to sign off"]; waits.Value != "1" || waits.Level != "ask" || waits.Note != "" {
+		t.Errorf("an access review: %+v", waits)
+	}
+	w.Clock.Add(8 * 24 * time.Hour)
+	if waits := atHome(t, w, w.Admin)["Access reviews to sign off"]; waits.Level != "stop" || waits.Note != "overdue" {
+		t.Errorf("an overdue access review: %+v", waits)
+	}
 	ops := atHome(t, w, w.Ops)
 	if ops["Due and waiting"].Value != "1" || ops["Due and waiting"].Level != "ask" || ops["Jobs in trouble"].Level != "stop" {
 		t.Errorf("ops: %+v", ops)
