@@ -236,7 +236,7 @@ func TestAccessPages(t *testing.T) {
 	id := w.Strings(t, "SELECT id::text FROM access_reviews")[0]
 	w.Clock.Add(8 * 24 * time.Hour)
 	v := s.as(t, w.Admin)
-	v.wants(v.get("/"), http.StatusOK, "An access review has waited for more than a week", "1 access review to sign off")
+	v.wants(v.get("/"), http.StatusOK, "An access review has waited for more than a week", "Access reviews to sign off", "overdue")
 	v.wants(v.get("/access"), http.StatusOK, "overdue")
 	v.wants(v.get("/access/"+id), http.StatusOK, "Tom Reyes", "Changed roles")
 	v.wants(v.post("/access/"+id+"/sign", "note", ""), http.StatusUnprocessableEntity, "The note is missing.")
