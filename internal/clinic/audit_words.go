@@ -25,7 +25,7 @@ var deedWords = map[Deed]string{
 	DeliveryResend: "sent a notice again", DeliveryMarkSent: "took a notice as sent", DeliveryList: "looked at deliveries",
 	DeliveryPreview: "looked at what sending once more would do", DeliveryRetry: "sent a notice once more", DeliverySend: "sent a notice",
 	DeliveryRestore: "put deliveries of a restored database in doubt", DeliveryAsk: "asked about deliveries of a restored database",
-	SecurityShow: "looked at the security score", StatusShow: "looked at the status",
+	SecurityShow: "looked at the security score", SecurityEdit: "set how fresh a signer’s sign-in must be", StatusShow: "looked at the status",
 	BreakerOpen: "paused a channel", BreakerClose: "resumed a channel",
 	InstanceHold: "stopped all sending", InstanceShow: "looked at the installation", InstanceRelease: "let sending go on",
 	SettingsShow: "looked at settings", SettingsEdit: "changed settings",
@@ -39,8 +39,10 @@ var deedWords = map[Deed]string{
 	GlassBreak: "took emergency access", GlassEnd: "gave emergency access back", GlassList: "looked at emergency accesses", GlassReview: "reviewed an emergency access",
 	AuditSearch: "searched the audit trail", AuditShow: "looked at an event", AuditProve: "took a proof of an event", AuditExport: "exported the audit trail",
 	AuditVerify: "had the ledger verified", AuditChecks: "looked at verifications of the ledger", AuditRun: "verified the ledger", AuditOfPatient: "looked who saw a patient",
-	AuditDisclosures: "made an accounting of disclosures",
-	AccessMake:       "made an access review", AccessList: "looked at access reviews", AccessShow: "looked at an access review", AccessSign: "signed an access review off",
+	AuditDisclosures: "made an accounting of disclosures", AuditArchive: "took a month of the trail to the archive",
+	AlertList: "looked at alerts", AlertAcknowledge: "acknowledged an alert", AlertSilence: "silenced an alert", AlertEvaluate: "had an alert begin or end",
+	BackupCreate: "made a backup", BackupRestore: "restored a backup",
+	AccessMake: "made an access review", AccessList: "looked at access reviews", AccessShow: "looked at an access review", AccessSign: "signed an access review off",
 	ClinicShow: "looked at the clinic’s settings", ClinicEdit: "changed the clinic’s settings", UsageShow: "looked at what drafting costs",
 	PromptList: "looked at the versions of the prompt", JobList: "looked at the scheduled jobs", JobRun: "asked for a job to run now", JobNightly: "did the night’s work",
 }
@@ -55,7 +57,7 @@ type DeedGroup struct {
 }
 
 // groupNames are the first words of deeds as people say them.
-var groupNames = map[string]string{"access": "Access reviews", "audit": "Audit trail", "breaker": "Channels", "brief": "Briefs", "clinic": "Clinic", "consent": "Consent",
+var groupNames = map[string]string{"access": "Access reviews", "alert": "Alerts", "audit": "Audit trail", "backup": "Backups", "breaker": "Channels", "brief": "Briefs", "clinic": "Clinic", "consent": "Consent",
 	"delivery": "Deliveries", "draft": "Drafts", "finding": "Findings", "glass": "Emergency access", "instance": "Installation", "job": "Scheduled jobs", "keys": "Keys", "message": "Messages",
 	"network": "Networks", "page": "Patients’ pages", "patient": "Patients", "prompt": "Prompt versions", "queue": "Queue board", "report": "Browser reports", "review": "Reviews", "security": "Security",
 	"session": "Sign-ins", "settings": "Settings", "staff": "People", "status": "Status", "team": "Care teams", "usage": "Usage and cost", "worklist": "Worklist"}
