@@ -130,6 +130,10 @@ func (e *Evidence) readEvents(ctx context.Context, tx pgx.Tx) (err error) {
 			WHEN 'settings' THEN EXISTS (SELECT 1 FROM staff x WHERE x.id = a.subject_id)
 			WHEN 'clinic' THEN EXISTS (SELECT 1 FROM clinics x WHERE x.id = a.subject_id)
 			WHEN 'draft_request' THEN EXISTS (SELECT 1 FROM draft_requests x WHERE x.id = a.subject_id)
+			WHEN 'alert' THEN EXISTS (SELECT 1 FROM alerts x WHERE x.id = a.subject_id)
+			WHEN 'access' THEN EXISTS (SELECT 1 FROM access_reviews x WHERE x.id = a.subject_id)
+			WHEN 'backup' THEN EXISTS (SELECT 1 FROM backups x WHERE x.id = a.subject_id)
+			WHEN 'glass' THEN EXISTS (SELECT 1 FROM glass x WHERE x.id = a.subject_id)
 			ELSE false END`)
 	return err
 }
