@@ -76,10 +76,7 @@ func (b *Bucket) Close() error { return b.bucket.Close() }
 
 // Read reads a whole file of at most a mebibyte.
 func (b *Bucket) Read(ctx context.Context, name string) ([]byte, Version, error) {
-	r, err := b.bucket.NewReader(ctx, name, nil)
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		return nil, "", ErrMissing
-	}
+	r, err := b.reader(ctx, name)
 	if err != nil {
 		return nil, "", err
 	}
@@ -127,19 +124,11 @@ func (b *Bucket) Write(ctx context.Context, name string, content []byte, over Ve
 
 // List gives the names of the files that begin with prefix, in their order.
 func (b *Bucket) List(ctx context.Context, prefix string) (names []string, err error) {
-	all := b.bucket.List(&gocloud.ListOptions{Prefix: prefix})
-	for {
-		one, err := all.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return names, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !one.IsDir {
-			names = append(names, one.Key)
-		}
+	files, err := b.Files(ctx, prefix)
+	for _, f := range files {
+		names = append(names, f.Name)
 	}
+	return names, err
 }
 
 func hashOf(content []byte) Version {

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -53,6 +54,14 @@ func (b *Bucket) Exists(ctx context.Context, name string) (bool, error) {
 
 // Open reads a file of any size.
 func (b *Bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	r, err := b.reader(ctx, name)
+	if err != nil {
+		return nil, err // and not a nil reader that looks like one
+	}
+	return r, nil
+}
+
+func (b *Bucket) reader(ctx context.Context, name string) (*gocloud.Reader, error) {
 	r, err := b.bucket.NewReader(ctx, name, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, ErrMissing
@@ -94,7 +103,7 @@ func (b *Bucket) Files(ctx context.Context, prefix string) (files []File, err er
 	all := b.bucket.List(&gocloud.ListOptions{Prefix: prefix})
 	for {
 		one, err := all.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files, nil
 		}
 		if err != nil {
