@@ -12,5 +12,5 @@ func (a *App) anchors() func(context.Context) ([]clinic.Anchor, error) {
 	if a.bucket == nil {
 		return nil
 	}
-	return func(ctx context.Context) ([]clinic.Anchor, error) { return readAnchors(ctx, a.cfg, "") }
+	return func(ctx context.Context) ([]clinic.Anchor, error) { return anchorsIn(ctx, a.bucket) }
 }

@@ -153,12 +153,17 @@ func readAnchors(ctx context.Context, cfg *config.Config, address string) ([]cli
 		return nil, err
 	}
 	defer bucket.Close()
+	anchors, err := anchorsIn(ctx, bucket)
+	if err == nil && asked && len(anchors) == 0 {
+		err = errors.New("there are no anchors in that place")
+	}
+	return anchors, err
+}
+
+func anchorsIn(ctx context.Context, bucket *blob.Bucket) ([]clinic.Anchor, error) {
 	names, err := bucket.List(ctx, anchorFolder)
 	if err != nil {
 		return nil, fmt.Errorf("the anchors cannot be listed: %w", err)
-	}
-	if asked && len(names) == 0 {
-		return nil, errors.New("there are no anchors in that place")
 	}
 	anchors := make([]clinic.Anchor, len(names))
 	reading, ctx := errgroup.WithContext(ctx)
