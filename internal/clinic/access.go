@@ -274,5 +274,10 @@ func (c *Clinic) AccessSee(ctx context.Context, a Actor) (waiting int, overdue b
 		return 0, false, nil
 	}
 	r, err := db.New(c.pool).AccessWaiting(ctx, a.ClinicID)
-	return int(r.Waiting), err == nil && r.Waiting > 0 && c.now().Sub(r.Oldest) > accessOverdue, err
+	return int(r.Waiting), err == nil && late(r, c.now()), err
+}
+
+// late says whether one that waits has waited too long.
+func late(r db.AccessWaitingRow, now time.Time) bool {
+	return r.Waiting > 0 && now.Sub(r.Oldest) > accessOverdue
 }

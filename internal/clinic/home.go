@@ -114,12 +114,8 @@ func barsOf(when []time.Time, today time.Time) (bars []Bar) {
 	return bars
 }
 
-// homeOfAuditor leads to the trail's screen, and is nothing while there is none.
+// homeOfAuditor leads to the trail's screen.
 func (t *tx) homeOfAuditor(ctx context.Context) ([]Figure, error) {
-	const trail = Deed("audit.search")
-	if !t.actor.Can(trail) {
-		return nil, nil
-	}
 	cl, err := t.clinicOf(ctx, t.clinicID())
 	if err != nil {
 		return nil, err
@@ -183,7 +179,7 @@ func (t *tx) homeOfAdmin(ctx context.Context) ([]Figure, error) {
 func (t *tx) homeAccess(ctx context.Context) (Figure, error) {
 	n, err := t.AccessWaiting(ctx, t.clinicID())
 	f := Figure{Label: "Access reviews to sign off", Value: strconv.Itoa(int(n.Waiting)), Level: levelIf(n.Waiting > 0, "ask"), Href: "/access"}
-	if n.Waiting > 0 && t.at.Sub(n.Oldest) > accessOverdue {
+	if late(n, t.at) {
 		f.Level, f.Note = "stop", "overdue"
 	}
 	return f, err
