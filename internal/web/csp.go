@@ -129,7 +129,7 @@ func (s *Server) patternOf(address string) string {
 	for _, method := range []string{http.MethodGet, http.MethodPost} { // a page may be the answer to a form
 		c := s.echo.NewContext(nil, nil)
 		s.echo.Router().Find(method, u.Path, c)
-		if slices.ContainsFunc(s.routes(), func(r route) bool { return r.method == method && r.path == c.Path() }) {
+		if slices.ContainsFunc(s.table, func(r route) bool { return r.method == method && r.path == c.Path() }) {
 			return c.Path()
 		}
 	}

@@ -118,7 +118,7 @@ func (s *Server) fail(err error, ec echo.Context) {
 
 // routed is the route that the filter's look at the router's table found; nil where nobody looked.
 func (s *Server) routed(c echo.Context) *route {
-	for _, r := range s.routes() {
+	for _, r := range s.table {
 		if r.method == c.Request().Method && r.path == c.Path() {
 			return &r
 		}

@@ -25,7 +25,7 @@ func (s *Server) newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.fail
-	e.Pre(s.observe, s.guard, s.catch, s.keepOut, s.sameOrigin(s.routes()), s.filter)
+	e.Pre(s.observe, s.guard, s.catch, s.keepOut, s.sameOrigin(s.table), s.filter)
 	e.Use(s.localhost, middleware.GzipWithConfig(middleware.GzipConfig{Level: 5, MinLength: 1024, Skipper: writesItsOwn}))
 	s.lay(e)
 	return e

@@ -219,7 +219,7 @@ func (s *Server) routesOfMachines() []route {
 
 // lay puts the table into the router. Whoever may GET may ask by HEAD, streams aside.
 func (s *Server) lay(e *echo.Echo) {
-	for _, r := range s.routes() {
+	for _, r := range s.table {
 		e.Add(r.method, r.path, s.enter(&r))
 		if r.method == get && r.path != pathEvents {
 			e.Add(http.MethodHead, r.path, s.enter(&r))

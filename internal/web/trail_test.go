@@ -122,7 +122,7 @@ func (s trail) on(who clinic.Actor, path string, made func() string, fields ...s
 		filled := slices.Clone(fields)
 		for i := range filled {
 			if filled[i] == "VERSION" {
-				filled[i] = s.world.Strings(s.t, "SELECT version::text FROM messages WHERE id = $1", uuid.MustParse(id))[0]
+				filled[i] = s.version(id)
 			}
 		}
 		return s.as(s.t, who).post(strings.Replace(path, ":id", id, 1), filled...)

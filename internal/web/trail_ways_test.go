@@ -109,9 +109,7 @@ func (s trail) breaker(act string) *httptest.ResponseRecorder {
 
 func (s trail) waysOfMessages() map[string]way {
 	w := s.world
-	on := func(who clinic.Actor, path string, made func() string, fields ...string) way {
-		return s.on(who, path, made, fields...)
-	}
+	on := s.on
 	return map[string]way{
 		"GET /briefs/new": func() *httptest.ResponseRecorder {
 			return s.as(s.t, w.Staff).get("/briefs/new?patient=" + w.Patient.String())

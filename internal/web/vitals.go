@@ -38,7 +38,7 @@ func (s *Server) vitalsTake(c *call) error {
 
 // measured says whether a pattern is a page of people who are signed in.
 func (s *Server) measured(pattern string) bool {
-	for _, r := range s.routes() {
+	for _, r := range s.table {
 		if r.path == pattern && r.door == doorStaff {
 			return true
 		}

@@ -127,6 +127,7 @@ type Server struct {
 	views    *views
 	assets   *assets
 	rules    rules
+	table    []route // of every address, made once
 	forms    map[string]fields
 	patience patience
 	host     string                        // the host part of BaseURL
@@ -160,7 +161,8 @@ func New(cfg Config) (*Server, error) {
 	if s.views, err = newViews(cfg.Templates, s.functions(), allScreens(), allParts()); err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
 	}
-	if s.forms, err = layForms(s.routes()); err != nil {
+	s.table = s.routes()
+	if s.forms, err = layForms(s.table); err != nil {
 		return nil, err
 	}
 	s.echo = s.newEcho()
