@@ -77,8 +77,11 @@ func New(cfg Config) *Recorder {
 	return &Recorder{cfg: cfg, process: uuid.New()}
 }
 
-// Run writes at once and then every quarter of a minute until ctx ends, and a last time then.
+// Run writes at once and then every quarter of a minute until ctx ends, and a last time then. The security score is looked
+// at from the second round on: its tries count as its address's, and a process that dies and starts over and over would use
+// up what that address may ask.
 func (r *Recorder) Run(ctx context.Context) {
+	r.looked = r.cfg.Now().Add(r.cfg.Every - looksEvery*r.cfg.Every)
 	ticker := time.NewTicker(r.cfg.Every)
 	defer ticker.Stop()
 	for {

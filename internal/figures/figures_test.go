@@ -155,6 +155,22 @@ func TestRunEndsWithTheLastCounts(t *testing.T) {
 	}
 }
 
+// A process that dies young has not tried the doors: a hundred of them would have used up what their address may ask.
+func TestYoungProcessDoesNotLook(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	rounds, looks := 0, make(chan int, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r := New(Config{Clinic: w.Clinic, Metrics: metrics.New(), Every: 50 * time.Millisecond,
+		Score:    func(context.Context) (int, error) { looks <- rounds; return 97, nil },
+		Announce: func(context.Context, []string) { rounds++ }})
+	go r.Run(ctx)
+	if before := <-looks; before == 0 {
+		t.Error("it looked in its first round")
+	}
+}
+
 // The series of the rows are named as Prometheus wants it, and are missing while Postgres is away.
 func TestSeries(t *testing.T) {
 	t.Parallel()
