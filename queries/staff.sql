@@ -53,7 +53,11 @@ SELECT EXISTS (SELECT 1 FROM sessions WHERE clinic_id = @clinic_id AND staff_id 
         OR ended_at IS NULL AND last_seen_at < @idle_since AND last_seen_at > @seen_less_idle));
 
 -- name: SessionByToken :one
-SELECT se.*, s.issuer, s.subject, s.name, s.email, coalesce(s.role, '') AS role, s.disabled_at, c.name AS clinic_name
+-- With @marked it also says, as MarkGet does, where the log stands.
+SELECT se.*, s.issuer, s.subject, s.name, s.email, coalesce(s.role, '') AS role, s.disabled_at, c.name AS clinic_name,
+       CASE WHEN NOT @marked::bool OR pg_is_in_recovery() THEN '' ELSE (pg_control_system()).system_identifier || ' ' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END::text AS origin,
+       CASE WHEN NOT @marked::bool OR pg_is_in_recovery() THEN 0 WHEN current_setting('synchronous_commit') = 'off' THEN pg_current_wal_insert_lsn() - '0/0'
+            ELSE pg_current_wal_flush_lsn() - '0/0' END::bigint AS at
 FROM sessions se
 JOIN staff s ON s.id = se.staff_id AND s.clinic_id = se.clinic_id
 JOIN clinics c ON c.id = se.clinic_id

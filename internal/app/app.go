@@ -108,7 +108,7 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 		archives = a.bucket
 	}
 	return clinic.Open(ctx, clinic.Config{
-		DatabaseURL: a.cfg.DatabaseURL.Reveal(), Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
+		DatabaseURL: a.cfg.DatabaseURL.Reveal(), ReplicaURL: a.cfg.DatabaseReplicaURL.Reveal(), Listed: a.metrics.Listed, Keyring: keyring, BaseURL: a.cfg.BaseURL, Model: a.cfg.OpenAI.Model, SignFresh: a.cfg.SignFresh,
 		Times:    timesOf(t),
 		MaxConns: int32(a.cfg.DatabaseMaxConns), Tracer: a.metrics.Tracer(), Fenced: a.cfg.BlobURL != "",
 		Ledger: signer, LedgerKnown: known, Archives: archives,

@@ -73,8 +73,9 @@ func (c *Clinic) exportTo(ctx context.Context, x AuditExported, p db.AuditFindPa
 		return 0, "", err
 	}
 	p.Before, p.BeforeID, p.RowLimit = p.Until, uuid.Nil, exportBatch
+	known := c.mark(ctx)
 	for {
-		rows, err := c.exportBatch(ctx, p)
+		rows, err := c.exportBatch(ctx, known, p)
 		if err != nil {
 			return n, "", err
 		}
@@ -93,17 +94,24 @@ func (c *Clinic) exportTo(ctx context.Context, x AuditExported, p db.AuditFindPa
 	}
 }
 
-// exportBatch reads one batch in a transaction of its own: an export may last for minutes, and keeps nobody from anything.
-func (c *Clinic) exportBatch(ctx context.Context, p db.AuditFindParams) (rows []db.AuditFindRow, err error) {
+// exportBatch reads one batch in a transaction of its own: an export may last for minutes, and keeps nobody from anything. known
+// is what there was when the export began, for the replica; nil: there is none.
+func (c *Clinic) exportBatch(ctx context.Context, known *seen, p db.AuditFindParams) (rows []db.AuditFindRow, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+	look := func(tx pgx.Tx) (err error) {
 		q := db.New(tx)
 		if err = q.AuditPlanEach(ctx); err == nil {
 			rows, err = q.AuditFind(ctx, p)
 		}
 		return err
-	})
+	}
+	if known != nil {
+		if done, err := c.replica.read(ctx, known.mark, replicaExport, look); done {
+			return rows, err
+		}
+	}
+	err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, look)
 	return rows, err
 }
 

@@ -30,9 +30,8 @@ type AuditPatient struct {
 
 // AuditOfPatient says who has seen a patient. A doctor asks about their own patients, an auditor and an administrator about any.
 func (c *Clinic) AuditOfPatient(ctx context.Context, a Actor, id uuid.UUID, after string) (AuditPatient, error) {
-	out := AuditPatient{ID: id}
-	err := c.do(ctx, a, AuditOfPatient, Subject{Kind: "patient", ID: id, Patient: id}, func(t *tx) error {
-		var err error
+	return list(ctx, c, a, AuditOfPatient, Subject{Kind: "patient", ID: id, Patient: id}, func(t *tx, out *AuditPatient) (err error) {
+		out.ID = id
 		if out.Name, err = t.auditPatient(ctx, id); err != nil {
 			return err
 		}
@@ -60,7 +59,6 @@ func (c *Clinic) AuditOfPatient(ctx context.Context, a Actor, id uuid.UUID, afte
 		}
 		return err
 	})
-	return out, err
 }
 
 // auditPatient holds the actor to their scope, and is the patient's name if they may know it.
@@ -102,9 +100,8 @@ type Accounting struct {
 // AuditDisclosures is the patient's accounting of disclosures for the last six years, from the trail: what left the house
 // about them, and what was read by whoever held their link.
 func (c *Clinic) AuditDisclosures(ctx context.Context, a Actor, id uuid.UUID) (Accounting, error) {
-	out := Accounting{ID: id}
-	err := c.do(ctx, a, AuditDisclosures, Subject{Kind: "patient", ID: id, Patient: id}, func(t *tx) error {
-		var err error
+	return list(ctx, c, a, AuditDisclosures, Subject{Kind: "patient", ID: id, Patient: id}, func(t *tx, out *Accounting) (err error) {
+		out.ID = id
 		if out.Name, err = t.auditPatient(ctx, id); err != nil {
 			return err
 		}
@@ -124,7 +121,6 @@ func (c *Clinic) AuditDisclosures(ctx context.Context, a Actor, id uuid.UUID) (A
 		t.detail["entries"] = len(out.Rows)
 		return err
 	})
-	return out, err
 }
 
 // disclosures puts the events into the rule's words. Of one notice the first event counts: that it was handed over.

@@ -62,9 +62,8 @@ type AuditPage struct {
 // AuditSearch reads the clinic's trail, the newest first. Each search is an act on it: what it asked for as ids and codes, its
 // terms as HMACs, and how many events it showed. Fields: mrn address from to deed outcome.
 func (c *Clinic) AuditSearch(ctx context.Context, a Actor, f AuditFilter) (AuditPage, error) {
-	page := AuditPage{Filter: f}
-	err := c.do(ctx, a, AuditSearch, Subject{Kind: "trail"}, func(t *tx) error {
-		var err error
+	return list(ctx, c, a, AuditSearch, Subject{Kind: "trail"}, func(t *tx, page *AuditPage) (err error) {
+		page.Filter = f
 		if page.People, err = t.auditPeople(ctx); err != nil {
 			return err
 		}
@@ -96,7 +95,6 @@ func (c *Clinic) AuditSearch(ctx context.Context, a Actor, f AuditFilter) (Audit
 		page.Patient, err = t.auditNames(ctx, page.Rows, page.Filter.Patient)
 		return err
 	})
-	return page, err
 }
 
 func (t *tx) auditPeople(ctx context.Context) (all []Person, err error) {

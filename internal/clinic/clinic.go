@@ -34,6 +34,7 @@ type Times struct {
 	LookupUntil  time.Duration // how long what needs a person is looked up
 	BreakerPause time.Duration // how long a channel's breaker stays open before a notice tries it; doubles to 10 min
 	DraftLease   time.Duration
+	ReplicaPause time.Duration // how long a replica that failed is left alone
 	Proof        time.Duration // how long every answer to a patient's proof takes
 }
 
@@ -41,12 +42,13 @@ type Times struct {
 func DefaultTimes() Times {
 	return Times{Lease: 90 * time.Second, ProviderTime: 20 * time.Second, StartWindow: 15 * time.Second,
 		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute, LookupAgain: 5 * time.Minute, LookupUntil: 24 * time.Hour,
-		BreakerPause: 30 * time.Second, DraftLease: 2 * time.Minute, Proof: 400 * time.Millisecond}
+		BreakerPause: 30 * time.Second, DraftLease: 2 * time.Minute, ReplicaPause: 5 * time.Second, Proof: 400 * time.Millisecond}
 }
 
 // Config is what Open needs. Nudge, Announce and Alarm may be nil; they are best effort and run after the commit.
 type Config struct {
 	DatabaseURL string
+	ReplicaURL  string // where lists may be read; empty: on the primary
 	Keyring     *seal.Keyring
 	BaseURL     string // public address, for links in notices and callbacks
 	Model       string // the model whose prices bound a draft before it is asked for
@@ -62,11 +64,13 @@ type Config struct {
 	Nudge       func(ctx context.Context, due Due)
 	Announce    func(ctx context.Context, names []string)
 	Alarm       func(ctx context.Context, code string) // something that people have to look at; the code is a word of ours
+	Listed      func(by, reason string)                // with ReplicaURL: who answered a list, "replica" or "primary", and why the latter
 }
 
 // Clinic is the one door to the records.
 type Clinic struct {
 	pool      *pgxpool.Pool
+	replica   *replica // nil: there is none
 	keys      *seal.Keyring
 	baseURL   string
 	model     string
@@ -92,18 +96,7 @@ type Clinic struct {
 // Open prepares the pool. It does not wait for Postgres: a process that starts before its database serves 503 and
 // recovers by itself.
 func Open(ctx context.Context, cfg Config) (*Clinic, error) {
-	pc, err := pgxpool.ParseConfig(cfg.DatabaseURL)
-	if err != nil {
-		return nil, fmt.Errorf("DATABASE_URL cannot be read: %w", err)
-	}
-	pc.ConnConfig.ConnectTimeout = 3 * time.Second
-	pc.ConnConfig.Tracer = cfg.Tracer
-	pc.ConnConfig.RuntimeParams["application_name"] = "countersign"
-	pc.AfterConnect = plainIDs
-	if cfg.MaxConns > 0 {
-		pc.MaxConns = cfg.MaxConns
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	pool, err := openPool(ctx, cfg, "DATABASE_URL", cfg.DatabaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +104,10 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 		nudge: cfg.Nudge, announce: cfg.Announce, alarm: cfg.Alarm, known: cfg.LedgerKnown, old: cfg.Archives}
 	if cfg.Ledger != nil {
 		c.seal = &sealing{key: cfg.Ledger, known: cfg.LedgerKnown}
+	}
+	if err := c.openReplica(ctx, cfg); err != nil {
+		pool.Close()
+		return nil, err
 	}
 	c.share()
 	if cfg.Fenced {
@@ -137,8 +134,29 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	return c, nil
 }
 
+// openPool prepares connections to one server. It waits for nobody.
+func openPool(ctx context.Context, cfg Config, setting, address string) (*pgxpool.Pool, error) {
+	pc, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", setting, err)
+	}
+	pc.ConnConfig.ConnectTimeout = 3 * time.Second
+	pc.ConnConfig.Tracer = cfg.Tracer
+	pc.ConnConfig.RuntimeParams["application_name"] = "countersign"
+	pc.AfterConnect = plainIDs
+	if cfg.MaxConns > 0 {
+		pc.MaxConns = cfg.MaxConns
+	}
+	return pgxpool.NewWithConfig(ctx, pc)
+}
+
 // Close gives the connections back.
-func (c *Clinic) Close() { c.pool.Close() }
+func (c *Clinic) Close() {
+	c.pool.Close()
+	if c.replica != nil {
+		c.replica.pool.Close()
+	}
+}
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
 const SchemaVersion = 20
@@ -202,15 +220,10 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 		}
 		return refuse(Forbidden, "role", "Your role does not include this. If it should, ask an administrator.")
 	}
-	var t *tx
-	err := c.transact(ctx, pgx.TxOptions{}, d, func(begun *tx) error {
-		t = begun.as(a, s)
-		err := fn(t)
-		if err == nil && !t.silent {
-			err = t.record(ctx)
-		}
-		return err
-	})
+	t, err := c.elsewhere(ctx, a, d, s, fn)
+	if t == nil {
+		t, err = c.here(ctx, a, d, s, fn)
+	}
 	if err != nil {
 		if k := KindOf(err); k == Forbidden || k == NotFound || k == Unauthenticated {
 			c.refused(ctx, t.actor, d, t.subject, Code(err))
@@ -222,6 +235,22 @@ func (c *Clinic) do(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx
 	}
 	c.tell(ctx, t.news)
 	return nil
+}
+
+// here does a deed on the primary, in one transaction with its event.
+func (c *Clinic) here(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx) error) (t *tx, err error) {
+	if !views[d] && !onReplica[d] || d == AuditExport {
+		a.writes()
+	}
+	err = c.transact(ctx, pgx.TxOptions{}, d, func(begun *tx) error {
+		t = begun.as(a, s)
+		err := fn(t)
+		if err == nil && !t.silent {
+			err = t.record(ctx)
+		}
+		return err
+	})
+	return t, err
 }
 
 // transact is a transaction of deeds of one kind: at one time, by one line, and with all that they put off in the database

@@ -339,8 +339,9 @@ type Actor struct {
 	IP         string
 	Agent      string
 	RequestID  string
-	Live       bool // a refresh that a page asked for by itself, not a person's act
-	Reading    bool // what is shown is open by break-glass: only looking is left
+	Live       bool  // a refresh that a page asked for by itself, not a person's act
+	Reading    bool  // what is shown is open by break-glass: only looking is left
+	seen       *seen // what a list has to find on a replica; nil: the primary answers it
 }
 
 // Can asks the policy table: the one that the deeds themselves are checked by.

@@ -95,8 +95,8 @@ type DeliveryPage struct {
 
 // DeliveryList shows the notices of the actor's care teams, urgent first, then the newest.
 func (c *Clinic) DeliveryList(ctx context.Context, a Actor, f DeliveryFilter) (DeliveryPage, error) {
-	page := DeliveryPage{Filter: f.known(), Counts: map[string]int{}}
-	err := c.do(ctx, a, DeliveryList, Subject{Kind: "delivery"}, func(t *tx) error {
+	return list(ctx, c, a, DeliveryList, Subject{Kind: "delivery"}, func(t *tx, page *DeliveryPage) error {
+		page.Filter, page.Counts = f.known(), map[string]int{}
 		rows, err := t.deliveries(ctx, page.Filter, deliveryPage+1)
 		if err != nil {
 			return err
@@ -117,9 +117,8 @@ func (c *Clinic) DeliveryList(ctx context.Context, a Actor, f DeliveryFilter) (D
 			}
 			page.Rows = append(page.Rows, row)
 		}
-		return t.countDeliveries(ctx, &page)
+		return t.countDeliveries(ctx, page)
 	})
-	return page, err
 }
 
 // deliveries reads up to limit rows that the filter shows.

@@ -113,8 +113,7 @@ func sortKey(name string) string {
 
 // PatientList lists the actor's patients by name, patientsPerPage at a time. after is the id of the last one seen.
 func (c *Clinic) PatientList(ctx context.Context, a Actor, after string) (PatientPage, error) {
-	var page PatientPage
-	err := c.do(ctx, a, PatientList, Subject{Kind: "patients"}, func(t *tx) error {
+	return list(ctx, c, a, PatientList, Subject{Kind: "patients"}, func(t *tx, page *PatientPage) error {
 		all, err := t.namedPatients(ctx)
 		if err != nil {
 			return err
@@ -131,7 +130,6 @@ func (c *Clinic) PatientList(ctx context.Context, a Actor, after string) (Patien
 		page.Rows, err = t.patientRows(ctx, all)
 		return err
 	})
-	return page, err
 }
 
 func (t *tx) patientRows(ctx context.Context, people []namedPatient) ([]PatientRow, error) {
@@ -158,9 +156,8 @@ func (t *tx) patientRows(ctx context.Context, people []namedPatient) ([]PatientR
 // PatientSearch finds patients of the care team by parts of the name, exact MRN or exact phone; at most searchMost.
 // Only a settled search is an act on the trail: the term as an HMAC, and how many it found.
 func (c *Clinic) PatientSearch(ctx context.Context, a Actor, term string, settled bool) (PatientPage, error) {
-	var page PatientPage
 	term = tidy(term)
-	err := c.do(ctx, a, PatientSearch, Subject{Kind: "patients"}, func(t *tx) error {
+	return list(ctx, c, a, PatientSearch, Subject{Kind: "patients"}, func(t *tx, page *PatientPage) error {
 		t.silent = !settled
 		all, err := t.namedPatients(ctx)
 		if err != nil {
@@ -186,7 +183,6 @@ func (c *Clinic) PatientSearch(ctx context.Context, a Actor, term string, settle
 		page.Rows, err = t.patientRows(ctx, hits[:min(len(hits), searchMost)])
 		return err
 	})
-	return page, err
 }
 
 // searched puts a search on the trail: its term as an HMAC.

@@ -33,8 +33,7 @@ func percent(part, of int) int {
 // PromptList is every version of the prompt, the newest first, with how its drafts of the last year fared. A message counts
 // for the version of the last draft that the model wrote for it.
 func (c *Clinic) PromptList(ctx context.Context, a Actor) ([]PromptUse, error) {
-	var all []PromptUse
-	err := c.do(ctx, a, PromptList, Subject{Kind: "prompt"}, func(t *tx) error {
+	return list(ctx, c, a, PromptList, Subject{Kind: "prompt"}, func(t *tx, all *[]PromptUse) error {
 		rows, err := t.PromptsUsed(ctx, db.PromptsUsedParams{ClinicID: t.clinicID(), Since: t.at.AddDate(0, 0, -promptDays)})
 		if err != nil {
 			return err
@@ -44,17 +43,16 @@ func (c *Clinic) PromptList(ctx context.Context, a Actor) ([]PromptUse, error) {
 			used[r.PromptVersion] = r
 		}
 		for _, v := range drafting.PromptVersions() {
-			all = append(all, promptUse(v, used[v.ID]))
+			*all = append(*all, promptUse(v, used[v.ID]))
 			delete(used, v.ID)
 		}
 		for _, r := range rows { // of a version that this program does not know, such as a newer one's
 			if _, left := used[r.PromptVersion]; left {
-				all = append(all, promptUse(drafting.PromptVersion{ID: r.PromptVersion}, r))
+				*all = append(*all, promptUse(drafting.PromptVersion{ID: r.PromptVersion}, r))
 			}
 		}
 		return nil
 	})
-	return all, err
 }
 
 func promptUse(v drafting.PromptVersion, r db.PromptsUsedRow) PromptUse {

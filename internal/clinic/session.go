@@ -152,7 +152,7 @@ func (c *Clinic) SessionFind(ctx context.Context, a Actor, cookie string, id Ide
 		return a, signedOut("none")
 	}
 	q := db.New(c.pool)
-	s, err := q.SessionByToken(ctx, hashOf(cookie))
+	s, err := q.SessionByToken(ctx, db.SessionByTokenParams{Marked: c.replica != nil, TokenHash: hashOf(cookie)})
 	if noRows(err) {
 		return a, signedOut("none")
 	}
@@ -160,6 +160,7 @@ func (c *Clinic) SessionFind(ctx context.Context, a Actor, cookie string, id Ide
 		return a, err
 	}
 	found := personActor(a, s.StaffID, s.ClinicID, s.ID, Role(s.Role), s.Name, s.Email, s.ClinicName, s.SignedInAt)
+	found.seen = c.marked(s.Origin, s.At)
 	now := c.now().UTC()
 	switch {
 	case s.EndedAt != nil:

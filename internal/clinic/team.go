@@ -64,8 +64,7 @@ func (c timeCursor) String() string {
 
 // TeamList is the clinic's patients with their care teams, newest first.
 func (c *Clinic) TeamList(ctx context.Context, a Actor, after string) (TeamPage, error) {
-	var page TeamPage
-	err := c.do(ctx, a, TeamList, Subject{Kind: "patients"}, func(t *tx) error {
+	return list(ctx, c, a, TeamList, Subject{Kind: "patients"}, func(t *tx, page *TeamPage) error {
 		from := t.cursorFrom(after)
 		rows, err := t.TeamListByAdmin(ctx, db.TeamListByAdminParams{ClinicID: t.clinicID(), Before: from.At, BeforeID: from.ID, RowLimit: teamsPerPage + 1})
 		if err != nil {
@@ -79,15 +78,13 @@ func (c *Clinic) TeamList(ctx context.Context, a Actor, after string) (TeamPage,
 		page.Rows, err = t.teamRows(rows)
 		return err
 	})
-	return page, err
 }
 
 // TeamSearch finds patients of the whole clinic by exact record number, phone number or e-mail address. The term goes on
 // the trail as an HMAC, with how many it found.
 func (c *Clinic) TeamSearch(ctx context.Context, a Actor, term string) ([]TeamRow, error) {
-	var out []TeamRow
 	term = tidy(term)
-	err := c.do(ctx, a, TeamSearch, Subject{Kind: "patients"}, func(t *tx) error {
+	return list(ctx, c, a, TeamSearch, Subject{Kind: "patients"}, func(t *tx, out *[]TeamRow) error {
 		ids, err := t.TeamFindByAdmin(ctx, db.TeamFindByAdminParams{ClinicID: t.clinicID(), MrnIndex: c.keys.Index("mrn", looseKey(term)),
 			AddressIndex: c.keys.Index("address", phoneKey(term)), RowLimit: searchMost})
 		if err != nil {
@@ -98,14 +95,13 @@ func (c *Clinic) TeamSearch(ctx context.Context, a Actor, term string) ([]TeamRo
 		if err != nil {
 			return err
 		}
-		list := make([]db.TeamListByAdminRow, len(rows))
+		same := make([]db.TeamListByAdminRow, len(rows))
 		for i, r := range rows {
-			list[i] = db.TeamListByAdminRow(r)
+			same[i] = db.TeamListByAdminRow(r)
 		}
-		out, err = t.teamRows(list)
+		*out, err = t.teamRows(same)
 		return err
 	})
-	return out, err
 }
 
 func (t *tx) teamRows(rows []db.TeamListByAdminRow) ([]TeamRow, error) {

@@ -57,8 +57,7 @@ const monthsShown = 12
 
 // UsageShow is what drafting cost in a month ("2026-11"; else this one): by day, by person against their budgets, and by model.
 func (c *Clinic) UsageShow(ctx context.Context, a Actor, month string) (UsageView, error) {
-	var v UsageView
-	err := c.do(ctx, a, UsageShow, Subject{Kind: "usage"}, func(t *tx) error {
+	return list(ctx, c, a, UsageShow, Subject{Kind: "usage"}, func(t *tx, v *UsageView) error {
 		cl, err := t.clinicOf(ctx, t.clinicID())
 		if err != nil {
 			return found(err)
@@ -69,15 +68,14 @@ func (c *Clinic) UsageShow(ctx context.Context, a Actor, month string) (UsageVie
 		zone := zoneOf(cl)
 		today := dayOf(t.at, zone)
 		v.choose(month, today)
-		if err := t.usageDays(ctx, &v, today, zone); err != nil {
+		if err := t.usageDays(ctx, v, today, zone); err != nil {
 			return err
 		}
-		if err := t.usagePeople(ctx, &v, today); err != nil {
+		if err := t.usagePeople(ctx, v, today); err != nil {
 			return err
 		}
-		return t.usageModels(ctx, &v)
+		return t.usageModels(ctx, v)
 	})
-	return v, err
 }
 
 // choose reads the month, of those that are offered.

@@ -60,8 +60,7 @@ func waiting(r Role) (reviews, own bool) {
 // WorklistShow lists what waits for the actor: for who signs, the reviews of their care teams and their own unfinished
 // messages; for staff, their own drafts and returns; and for all of them the deliveries that went wrong.
 func (c *Clinic) WorklistShow(ctx context.Context, a Actor, after string) (Worklist, error) {
-	var w Worklist
-	err := c.do(ctx, a, WorklistShow, Subject{Kind: "worklist"}, func(t *tx) (err error) {
+	return list(ctx, c, a, WorklistShow, Subject{Kind: "worklist"}, func(t *tx, w *Worklist) (err error) {
 		if after == "" {
 			if w.Figures, err = t.figures(ctx); err != nil {
 				return err
@@ -76,18 +75,17 @@ func (c *Clinic) WorklistShow(ctx context.Context, a Actor, after string) (Workl
 		if !reviews {
 			statuses, mine = ownWork, true
 		}
-		if w, err = t.worklist(ctx, statuses, mine, after); err != nil {
+		if *w, err = t.worklist(ctx, statuses, mine, after); err != nil {
 			return err
 		}
 		if after == "" {
-			if err := t.besides(ctx, &w, reviews); err != nil {
+			if err := t.besides(ctx, w, reviews); err != nil {
 				return err
 			}
 		}
 		w.Figures = figures
-		return t.counted(ctx, &w, reviews, own)
+		return t.counted(ctx, w, reviews, own)
 	})
-	return w, err
 }
 
 // besides adds to the first page what waits beside it: a signer's own unfinished messages and what did not arrive.
@@ -130,14 +128,12 @@ func (t *tx) counted(ctx context.Context, w *Worklist, reviews, own bool) error 
 
 // ReviewList is the worklist of signatures only.
 func (c *Clinic) ReviewList(ctx context.Context, a Actor, after string) (Worklist, error) {
-	var w Worklist
-	err := c.do(ctx, a, ReviewList, Subject{Kind: "worklist"}, func(t *tx) (err error) {
-		if w, err = t.worklist(ctx, []string{"in_review"}, false, after); err != nil {
+	return list(ctx, c, a, ReviewList, Subject{Kind: "worklist"}, func(t *tx, w *Worklist) (err error) {
+		if *w, err = t.worklist(ctx, []string{"in_review"}, false, after); err != nil {
 			return err
 		}
-		return t.counted(ctx, &w, true, false)
+		return t.counted(ctx, w, true, false)
 	})
-	return w, err
 }
 
 // WorklistCount is the number in the navigation. It is asked with every page and leaves no trace.

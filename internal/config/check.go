@@ -30,6 +30,7 @@ func (c *Config) checkStore() (bad Complaints) {
 	if c.MigrateDatabaseURL != c.DatabaseURL {
 		bad = append(bad, c.checkDatabase("MIGRATE_DATABASE_URL", c.MigrateDatabaseURL)...)
 	}
+	bad = append(bad, c.checkReplica()...)
 	if c.DatabaseMaxConns < 2 || c.DatabaseMaxConns > 1000 {
 		bad = append(bad, "DATABASE_MAX_CONNS must be between 2 and 1000.")
 	}

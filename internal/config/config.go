@@ -51,6 +51,7 @@ type Config struct {
 
 	DatabaseURL        Secret `env:"DATABASE_URL"`                       // as the app's role
 	MigrateDatabaseURL Secret `env:"MIGRATE_DATABASE_URL"`               // as the owner; default DatabaseURL
+	DatabaseReplicaURL Secret `env:"DATABASE_REPLICA_URL"`               // a streaming replica for lists, as the app's role; empty: none
 	DatabaseMaxConns   int    `env:"DATABASE_MAX_CONNS" envDefault:"16"` // the most connections of one process
 	DatabaseTLS        string `env:"DATABASE_TLS" envDefault:"verified"` // what a connection elsewhere must be: verified, or only encrypted
 	RedisURL           Secret `env:"REDIS_URL"`

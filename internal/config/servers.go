@@ -49,6 +49,17 @@ func (c *Config) checkDatabase(name string, address Secret) Complaints {
 	return nil
 }
 
+// checkReplica looks at the second database, if there is one, as at the first.
+func (c *Config) checkReplica() Complaints {
+	switch c.DatabaseReplicaURL {
+	case "":
+		return nil
+	case c.DatabaseURL:
+		return Complaints{"DATABASE_REPLICA_URL is DATABASE_URL; leave it empty without a replica."}
+	}
+	return c.checkDatabase("DATABASE_REPLICA_URL", c.DatabaseReplicaURL)
+}
+
 // looksAtCertificate: verify-full lets crypto/tls do it, verify-ca does it by a function of the driver's own.
 func looksAtCertificate(t *tls.Config) bool {
 	return !t.InsecureSkipVerify || t.VerifyPeerCertificate != nil

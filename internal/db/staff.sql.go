@@ -144,12 +144,20 @@ func (q *Queries) DoctorsOfClinic(ctx context.Context, clinicID uuid.UUID) ([]Do
 }
 
 const sessionByToken = `-- name: SessionByToken :one
-SELECT se.id, se.clinic_id, se.staff_id, se.token_hash, se.assertion_hash, se.signed_in_at, se.created_at, se.last_seen_at, se.ended_at, se.end_reason, se.method, se.ip, se.agent, s.issuer, s.subject, s.name, s.email, coalesce(s.role, '') AS role, s.disabled_at, c.name AS clinic_name
+SELECT se.id, se.clinic_id, se.staff_id, se.token_hash, se.assertion_hash, se.signed_in_at, se.created_at, se.last_seen_at, se.ended_at, se.end_reason, se.method, se.ip, se.agent, s.issuer, s.subject, s.name, s.email, coalesce(s.role, '') AS role, s.disabled_at, c.name AS clinic_name,
+       CASE WHEN NOT $1::bool OR pg_is_in_recovery() THEN '' ELSE (pg_control_system()).system_identifier || ' ' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END::text AS origin,
+       CASE WHEN NOT $1::bool OR pg_is_in_recovery() THEN 0 WHEN current_setting('synchronous_commit') = 'off' THEN pg_current_wal_insert_lsn() - '0/0'
+            ELSE pg_current_wal_flush_lsn() - '0/0' END::bigint AS at
 FROM sessions se
 JOIN staff s ON s.id = se.staff_id AND s.clinic_id = se.clinic_id
 JOIN clinics c ON c.id = se.clinic_id
-WHERE se.token_hash = $1
+WHERE se.token_hash = $2
 `
+
+type SessionByTokenParams struct {
+	Marked    bool
+	TokenHash []byte
+}
 
 type SessionByTokenRow struct {
 	ID            uuid.UUID
@@ -172,10 +180,13 @@ type SessionByTokenRow struct {
 	Role          string
 	DisabledAt    *time.Time
 	ClinicName    string
+	Origin        string
+	At            int64
 }
 
-func (q *Queries) SessionByToken(ctx context.Context, tokenHash []byte) (SessionByTokenRow, error) {
-	row := q.db.QueryRow(ctx, sessionByToken, tokenHash)
+// With @marked it also says, as MarkGet does, where the log stands.
+func (q *Queries) SessionByToken(ctx context.Context, arg SessionByTokenParams) (SessionByTokenRow, error) {
+	row := q.db.QueryRow(ctx, sessionByToken, arg.Marked, arg.TokenHash)
 	var i SessionByTokenRow
 	err := row.Scan(
 		&i.ID,
@@ -198,6 +209,8 @@ func (q *Queries) SessionByToken(ctx context.Context, tokenHash []byte) (Session
 		&i.Role,
 		&i.DisabledAt,
 		&i.ClinicName,
+		&i.Origin,
+		&i.At,
 	)
 	return i, err
 }

@@ -61,6 +61,41 @@ func TestClusterServersComeBack(t *testing.T) {
 	}
 }
 
+// A standby has what the primary had and gets what it writes, refuses to be written to, and goes on after its death.
+func TestClusterStandby(t *testing.T) {
+	t.Parallel()
+	died := make(chan error, 10)
+	c := testCluster(t, func(err error) { died <- err })
+	mustQuery(t, c.Databases.Owner, `CREATE TABLE kept AS SELECT 1 AS n`)
+	there, standby, err := c.StartStandby(t.Context(), "standby")
+	must(t, err)
+	has := func(rows string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			err := query(t.Context(), there.App, `SELECT 1 / (CASE WHEN (SELECT count(*) FROM pg_catalog.pg_class WHERE relname LIKE 'kept%') = `+rows+` THEN 1 ELSE 0 END)`)
+			if err == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the standby does not get there: %v", err)
+			}
+		}
+	}
+	has("1")
+	if err := query(t.Context(), there.Owner, `CREATE TABLE kept_too AS SELECT 1 AS n`); err == nil {
+		t.Error("a standby lets itself be written to")
+	}
+	mustQuery(t, c.Databases.Owner, `CREATE TABLE kept_more AS SELECT 1 AS n`)
+	has("2")
+	standby.Kill(syscall.SIGQUIT)
+	mustQuery(t, c.Databases.Owner, `CREATE TABLE kept_meanwhile AS SELECT 1 AS n`)
+	must(t, standby.Start(t.Context()))
+	has("3")
+	if len(died) > 0 {
+		t.Errorf("who was killed is reported: %v", <-died)
+	}
+}
+
 // A child can be frozen, let go and killed, and only one that ends by itself is reported.
 func TestClusterChildren(t *testing.T) {
 	t.Parallel()

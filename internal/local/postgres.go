@@ -61,7 +61,7 @@ func startPostgres(ctx context.Context, r *Runner, durability Durability) (Datab
 		}
 		urls := Databases{at("postgres", "postgres"), at("countersign", "countersign"), at("countersign_app", "countersign")}
 		server := &Server{runner: r, launch: func(ctx context.Context) (*Process, error) {
-			return launchPostgres(ctx, r, bin, port, durability, urls.Superuser)
+			return launchPostgres(ctx, r, instance{"postgres", bin, port, urls.Superuser, durability})
 		}}
 		err = server.Start(ctx)
 		// A port can be lost to another program between the asking and the using, and the memory of a killed predecessor takes a
@@ -118,28 +118,34 @@ func ensureCluster(ctx context.Context, r *Runner, password string) (bin string,
 	return bin, os.Rename(making, r.home.Path("postgres"))
 }
 
-func launchPostgres(ctx context.Context, r *Runner, bin, port string, durability Durability, url string) (*Process, error) {
-	log, err := r.log("postgres.log")
+// instance is one Postgres to be started: its name is that of its folder and its log.
+type instance struct {
+	name, bin, port, url string
+	durability           Durability
+}
+
+func launchPostgres(ctx context.Context, r *Runner, i instance) (*Process, error) {
+	log, err := r.log(i.name + ".log")
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	args := []string{bin + "/postgres", "-D", r.home.Path("postgres")}
-	settings := append(durability.postgresSettings(), "port="+port, "listen_addresses=127.0.0.1", "unix_socket_directories=",
+	args := []string{i.bin + "/postgres", "-D", r.home.Path(i.name)}
+	settings := append(i.durability.postgresSettings(), "port="+i.port, "listen_addresses=127.0.0.1", "unix_socket_directories=",
 		"timezone=UTC", "log_timezone=UTC", "lc_messages=C", "cluster_name=countersign")
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
 	stop, by := syscall.SIGINT, 9500*time.Millisecond // SIGINT: end sessions, write everything, leave
-	if durability != Kept {
+	if i.durability != Kept {
 		stop = syscall.SIGQUIT // leave
 	}
-	p, err := r.Start(Spec{Name: "postgres", Args: args, Dir: r.home.Dir, Env: serverEnvironment(), Owner: r.home.Owner,
+	p, err := r.Start(Spec{Name: i.name, Args: args, Dir: r.home.Dir, Env: serverEnvironment(), Owner: r.home.Owner,
 		Output: log, StopSignal: stop, LeaderOnly: true, StopBy: by})
 	if err != nil {
 		return nil, err
 	}
-	err = p.await(ctx, time.Minute, func(ctx context.Context) error { return query(ctx, url, "SELECT 1") })
+	err = p.await(ctx, time.Minute, func(ctx context.Context) error { return query(ctx, i.url, "SELECT 1") })
 	if err != nil {
 		r.forget(p)
 		p.stop(time.Now().Add(3 * time.Second))

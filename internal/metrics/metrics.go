@@ -22,6 +22,7 @@ type Metrics struct {
 	queries  *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
 	webhooks *prometheus.CounterVec
+	lists    *prometheus.CounterVec
 	figures  *figures
 }
 
@@ -39,10 +40,12 @@ func New() *Metrics {
 			[]float64{.0005, .001, .002, .005, .01, .025, .05, .1, .5, 1, 5}, "query", "outcome"),
 		refused:  counter("countersign_refused_total", "Requests refused before anything was done, by the rule that refused them.", "rule"),
 		webhooks: counter("countersign_webhooks_total", "Webhooks, by provider and whether their signature holds.", "provider", "outcome"),
-		figures:  newFigures(),
+		lists: counter("countersign_lists_total", "Lists, by the database that answered them, and why it was the primary although there is a replica.",
+			"by", "reason"),
+		figures: newFigures(),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.tasks, m.queries, m.refused, m.webhooks)
+		m.requests, m.tasks, m.queries, m.refused, m.webhooks, m.lists)
 	m.registry.MustRegister(m.figures.all()...)
 	return m
 }
@@ -75,6 +78,9 @@ func (m *Metrics) Refused(rule string) { m.refused.WithLabelValues(rule).Inc() }
 func (m *Metrics) Webhook(provider, outcome string) {
 	m.webhooks.WithLabelValues(provider, outcome).Inc()
 }
+
+// Listed counts a list that could have been read from a replica: by "replica", or by "primary" for a reason.
+func (m *Metrics) Listed(by, reason string) { m.lists.WithLabelValues(by, reason).Inc() }
 
 // Task counts a run of a task by its type, such as delivery.send.
 func (m *Metrics) Task(task string, err error, took time.Duration) {

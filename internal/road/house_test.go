@@ -57,6 +57,9 @@ func open(t testing.TB, options ...option) *house {
 	for _, o := range options {
 		o(h.env)
 	}
+	if owner := h.env["MIGRATE_DATABASE_URL"]; owner != "" {
+		h.database = owner
+	}
 	if h.env["SIGN_IN"] == "oidc" { // as make run has it
 		delete(h.env, "ACCESS_ISSUER")
 		delete(h.env, "ACCESS_AUD")
