@@ -42,7 +42,7 @@ const (
 	replicaFirst  = 250 * time.Millisecond // for a connection and the replica's word that it has caught up
 	replicaLimit  = 2 * time.Second        // for all of it
 	replicaExport = 10 * time.Second       // for a batch of an export
-	replicaWait   = 4 * time.Millisecond   // the longest of the waits for what it lacks: 1, 2 and 4 ms
+	replicaWait   = 4 * time.Millisecond   // the longest of its waits, 7 ms in all, to get there
 	replicaKnown  = 5 * time.Second        // how old a request's mark may be
 )
 
@@ -123,6 +123,9 @@ func (c *Clinic) mark(ctx context.Context) *seen {
 	return c.marked(m.Origin, m.At)
 }
 
+// good says whether there is a mark, and not one of long ago.
+func (s *seen) good(now time.Time) bool { return s != nil && now.Before(s.until) }
+
 // writes notes that the actor's request sets out to change something.
 func (a Actor) writes() {
 	if a.seen != nil {
@@ -145,7 +148,7 @@ func list[T any](ctx context.Context, c *Clinic, a Actor, d Deed, s Subject, loo
 // elsewhere does a list's reading on the replica and then puts it on the trail, on the primary. It returns no tx when the
 // primary has to read too.
 func (c *Clinic) elsewhere(ctx context.Context, a Actor, d Deed, s Subject, fn func(*tx) error) (t *tx, err error) {
-	if c.replica == nil || !onReplica[d] || d == AuditExport || a.seen == nil || time.Now().After(a.seen.until) {
+	if c.replica == nil || !onReplica[d] || d == AuditExport || !a.seen.good(time.Now()) {
 		return nil, nil
 	}
 	if a.seen.wrote.Load() {
@@ -221,25 +224,21 @@ func (r *replica) attempt(ctx context.Context, m mark, limit time.Duration, fn f
 		return err
 	}
 	defer func() { _ = p.Rollback(ctx) }()
-	if err := caughtUp(first, db.New(p), m); err != nil {
+	if err := caughtUp(first, db.New(p), m, replicaWait); err != nil {
 		return err
 	}
 	return fn(p)
 }
 
-// caughtUp waits for a moment until the replica has replayed up to the mark.
-func caughtUp(ctx context.Context, q *db.Queries, m mark) error {
+// caughtUp waits until the replica has replayed up to the mark, at most as long as it is said: 1 ms, 2 ms, 4 ms and so on.
+func caughtUp(ctx context.Context, q *db.Queries, m mark, longest time.Duration) error {
 	for wait := time.Millisecond; ; wait *= 2 {
 		s, err := q.ReplicaState(ctx)
-		switch {
-		case err != nil:
+		if err == nil {
+			err = m.in(s)
+		}
+		if !errors.Is(err, errBehind) || wait > longest {
 			return err
-		case !s.Standby || s.Origin != m.origin:
-			return errStranger
-		case s.At >= m.at:
-			return nil
-		case wait > replicaWait:
-			return errBehind
 		}
 		select {
 		case <-time.After(wait):
@@ -247,6 +246,17 @@ func caughtUp(ctx context.Context, q *db.Queries, m mark) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// in says whether a replica in that state has what the mark has.
+func (m mark) in(s db.ReplicaStateRow) error {
+	switch {
+	case !s.Standby || s.Origin != m.origin:
+		return errStranger
+	case s.At < m.at:
+		return errBehind
+	}
+	return nil
 }
 
 // openReplica prepares the connections to the replica, if there is to be one.

@@ -31,6 +31,7 @@ type Status struct {
 	CanTurn  bool // the actor may pause and resume channels
 	Drafts   DraftStatus
 	Webhooks []WebhookStatus
+	Replica  *ReplicaStatus // nil: lists are read where everything is
 }
 
 // DraftStatus is what waits for the model, and since when.
@@ -75,6 +76,9 @@ func (c *Clinic) StatusShow(ctx context.Context, a Actor) (Status, error) {
 		}
 		return t.beside(ctx, &s)
 	})
+	if err == nil {
+		s.Replica = c.replicaStatus(ctx)
+	}
 	return s, err
 }
 

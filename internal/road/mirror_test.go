@@ -71,15 +71,27 @@ func (m *mirror) replayed() {
 }
 
 // pause stops the replay until resume.
-func (m *mirror) pause()  { m.at(m.there.Superuser, "SELECT pg_wal_replay_pause()"); m.pausing("paused") }
-func (m *mirror) resume() { m.at(m.there.Superuser, "SELECT pg_wal_replay_resume()"); m.replayed() }
-
-func (m *mirror) pausing(state string) {
-	m.waitFor("the replay to be "+state, 10*time.Second, func() bool {
+func (m *mirror) pause() {
+	m.t.Helper()
+	m.at(m.there.Superuser, "SELECT pg_wal_replay_pause()")
+	m.waitFor("the replay to be paused", 10*time.Second, func() bool {
 		var is string
 		m.at(m.there.Superuser, "SELECT pg_get_wal_replay_pause_state()", &is)
-		return is == state
+		return is == "paused"
 	})
+}
+
+func (m *mirror) resume() {
+	m.t.Helper()
+	m.at(m.there.Superuser, "SELECT pg_wal_replay_resume()")
+	m.replayed()
+}
+
+// set changes a setting of the standby alone.
+func (m *mirror) set(setting string) {
+	m.t.Helper()
+	m.at(m.there.Superuser, "ALTER SYSTEM SET "+setting)
+	m.at(m.there.Superuser, "SELECT pg_reload_conf()")
 }
 
 // events counts what is on the trail of a deed.
@@ -87,6 +99,14 @@ func (m *mirror) events(d clinic.Deed) (n int) {
 	m.t.Helper()
 	m.one(&n, "SELECT count(*) FROM audit_events WHERE deed = $1", string(d))
 	return n
+}
+
+// trail is what is on the trail of a deed since a time, as far as it is the same for the same look.
+func (m *mirror) trail(d clinic.Deed, since time.Time) (all string) {
+	m.t.Helper()
+	m.one(&all, `SELECT coalesce(string_agg(concat_ws(' ', actor_id, role, session_id IS NULL, subject_kind, CASE deed WHEN 'audit.export' THEN '' ELSE subject_id::text END,
+		patient_id, outcome, reason, detail, ip, agent), E'\n' ORDER BY at, id), '') FROM audit_events WHERE deed = $1 AND at >= $2`, string(d), since)
+	return all
 }
 
 // watcher sees which server each named query goes to, and may step in.
@@ -126,6 +146,13 @@ func (w *watcher) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, _ pgx.Trace
 	}
 }
 
+// stepIn has f called after each query.
+func (w *watcher) stepIn(f func(there bool, query string)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.after = f
+}
+
 // take is what was asked since the last take: the names of our queries only.
 func (w *watcher) take() (here, there []string) {
 	w.mu.Lock()
@@ -146,7 +173,8 @@ type process struct {
 	mu   sync.Mutex
 }
 
-func (m *mirror) process() *process {
+// process opens one. Without the replica it is as any was before there were any.
+func (m *mirror) process(replica string) *process {
 	m.t.Helper()
 	cfg, err := pgx.ParseConfig(m.there.App)
 	must(m.t, err)
@@ -155,7 +183,7 @@ func (m *mirror) process() *process {
 	times := clinic.DefaultTimes()
 	times.ReplicaPause = time.Millisecond
 	p := &process{m: m, seen: &watcher{standby: cfg.Port}, said: map[string]int{}}
-	p.Clinic, err = clinic.Open(context.Background(), clinic.Config{DatabaseURL: m.cluster.Databases.App, ReplicaURL: m.there.App, Keyring: keys, BaseURL: m.web,
+	p.Clinic, err = clinic.Open(context.Background(), clinic.Config{DatabaseURL: m.cluster.Databases.App, ReplicaURL: replica, Keyring: keys, BaseURL: m.web,
 		MaxConns: 4, Times: times, Tracer: p.seen, Listed: func(by, reason string) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -188,11 +216,13 @@ func (p *process) arrives(subject string) func() clinic.Actor {
 	}
 }
 
-// answers fails unless the lists since the last take were answered by the standby, or none of them was.
-func (p *process) answers(what string, byStandby bool) {
+// answers fails unless the lists since the last take were answered by the standby, or none of them was. The primary is asked for
+// sessions and events all the same, and maybe for more.
+func (p *process) answers(what string, byStandby bool, more ...string) {
 	p.m.t.Helper()
 	here, there := p.seen.take()
-	here = slices.DeleteFunc(here, func(n string) bool { return slices.Contains([]string{"SessionByToken", "AuditSeen", "AuditAppend", "MarkGet"}, n) })
+	more = append(more, "SessionByToken", "AuditSeen", "AuditAppend", "MarkGet")
+	here = slices.DeleteFunc(here, func(n string) bool { return slices.Contains(more, n) })
 	there = slices.DeleteFunc(there, func(n string) bool { return n == "ReplicaState" })
 	if byStandby && (len(there) == 0 || len(here) > 0) || !byStandby && len(here) == 0 {
 		p.m.t.Errorf("%s: the primary was asked %v, the standby %v", what, here, there)
