@@ -52,9 +52,12 @@ func (c *circuit) bad(now time.Time, reason string) (opened bool) {
 	return opened
 }
 
-// why is the reason for which the replica is left alone, or nothing.
-func (c *circuit) why() string {
+// why is the reason for which the replica is left alone now, or nothing.
+func (c *circuit) why(now time.Time) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.reason
+	if now.Before(c.until) {
+		return c.reason
+	}
+	return ""
 }

@@ -81,6 +81,9 @@ func TestReplicaCircuit(t *testing.T) {
 	if !c.ask(later) || c.ask(later) {
 		t.Error("after the pause more than one list tries it, or none")
 	}
+	if c.why(now) != replicaAway || c.why(later.Add(6*time.Second)) != "" {
+		t.Error("the status page is told of a pause that is over, or not of one that is not")
+	}
 	if was := c.good(); was != replicaAway || !c.ask(later) || !c.ask(later) || c.good() != "" {
 		t.Errorf("after it answered: %q", was)
 	}

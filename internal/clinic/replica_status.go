@@ -39,7 +39,7 @@ func (c *Clinic) replicaStatus(ctx context.Context) *ReplicaStatus {
 	if c.replica == nil {
 		return nil
 	}
-	if why := c.replica.why(); why != "" {
+	if why := c.replica.why(time.Now()); why != "" {
 		return &ReplicaStatus{Why: replicaWords[why]}
 	}
 	now := c.mark(ctx)
