@@ -97,6 +97,8 @@ func TestLoadRefusesEachFault(t *testing.T) {
 		"account of another kind":  {local, "TWILIO_ACCOUNT_SID", "SK123", "AC and 32"},
 		"no model key":             {local, "OPENAI_API_KEY", "", "must be set"},
 		"bad DSN":                  {local, "SENTRY_DSN", "https://sentry.io/1", "a key and a project"},
+		"a replica of nothing":     {local, "DATABASE_REPLICA_URL", "postgres://%zz", "not an address"},
+		"a replica that is none":   {local, "DATABASE_REPLICA_URL", "postgres://app:pw-local-1@127.0.0.1:5433/countersign?sslmode=disable", "leave it empty"},
 		"lease too short":          {local, "TIME_LEASE", "35s", "longer than TIME_START_WINDOW"},
 		"no relay":                 {local, "TIME_RELAY_EVERY", "0s", "longer than nothing"},
 	})
@@ -113,6 +115,8 @@ func TestProductionRefusesEachFault(t *testing.T) {
 		"a certificate nobody looks at":  {production, "DATABASE_URL", "postgres://a:b@db.riverside-clinic.org/c?sslmode=require", "certificate"},
 		"the same, near by":              {staging, "DATABASE_URL", "postgres://a:b@10.0.0.4/c?sslmode=require", "certificate"},
 		"the same, of the owner":         {production, "MIGRATE_DATABASE_URL", "postgres://o:b@db.riverside-clinic.org/c?sslmode=require", "certificate"},
+		"a replica without TLS":          {production, "DATABASE_REPLICA_URL", "postgres://a:b@replica.riverside-clinic.org/c?sslmode=disable", "plain-text"},
+		"a replica nobody looks at":      {staging, "DATABASE_REPLICA_URL", "postgres://a:b@10.0.0.5/c?sslmode=require", "certificate"},
 		"certificates, but which":        {production, "DATABASE_TLS", "yes", "verified or encrypted"},
 		"plain Redis":                    {production, "REDIS_URL", "redis://:pw@cache.riverside-clinic.org:6379", "plain text"},
 		"plain Redis, a public address":  {staging, "REDIS_URL", "redis://:pw@203.0.113.4:6379", "plain text"},

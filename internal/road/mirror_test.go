@@ -216,6 +216,20 @@ func (p *process) arrives(subject string) func() clinic.Actor {
 	}
 }
 
+// warm waits until the standby answers: a machine with too much to do may take longer over a first connection than a list waits.
+func (p *process) warm() {
+	p.m.t.Helper()
+	p.m.replayed()
+	doctor := p.arrives("jonas-lindqvist")
+	before := p.count("replica")
+	p.m.waitFor("the standby to answer", 30*time.Second, func() bool {
+		_, err := p.PatientList(context.Background(), doctor(), "")
+		must(p.m.t, err)
+		return p.count("replica") > before
+	})
+	p.seen.take()
+}
+
 // answers fails unless the lists since the last take were answered by the standby, or none of them was. The primary is asked for
 // sessions and events all the same, and maybe for more.
 func (p *process) answers(what string, byStandby bool, more ...string) {

@@ -30,6 +30,9 @@ func (p *process) names(a clinic.Actor) string {
 // shows fails unless the list has the name or lacks it, is of the server that is named, and its view is on the trail.
 func (p *process) shows(what string, a func() clinic.Actor, name string, has, byStandby bool) {
 	p.m.t.Helper()
+	if byStandby {
+		p.warm()
+	}
 	p.seen.take()
 	before := p.m.events(clinic.PatientList)
 	if got := p.names(a()); strings.Contains(got, name) != has {
@@ -49,7 +52,6 @@ func TestReplicaFallsBack(t *testing.T) {
 	p := m.process(m.there.App)
 	doctor := func() func() clinic.Actor { return p.arrives("amara-osei") } // a session of its own, so that each view is an event
 	m.patient("Ada Winter", "1950-01-02", "77001", "ada@mail.example", "")
-	m.replayed()
 	p.shows("at rest", doctor(), "Ada Winter", true, true)
 	first := doctor()
 	m.pause()
@@ -65,8 +67,6 @@ func TestReplicaFallsBack(t *testing.T) {
 	m.patient("Carl Winter", "1950-01-02", "77003", "carl@mail.example", "")
 	p.shows("without the standby", doctor(), "Carl Winter", true, false)
 	must(t, m.standby.Start(context.Background()))
-	m.replayed()
-	p.names(doctor()()) // may find a connection of before
 	p.shows("with the standby again", doctor(), "Carl Winter", true, true)
 
 	m.conflict(p, doctor())
@@ -84,7 +84,7 @@ func TestReplicaFallsBack(t *testing.T) {
 func (m *mirror) conflict(p *process, a func() clinic.Actor) {
 	m.t.Helper()
 	m.set("max_standby_streaming_delay = 0")
-	m.replayed()
+	p.warm()
 	before, met := p.count("primary cancelled"), false
 	p.seen.stepIn(func(there bool, name string) {
 		if there && name == "PatientNames" && !met {
@@ -109,7 +109,7 @@ func TestReplicaPromises(t *testing.T) {
 	doctor, another, staff := p.arrives("amara-osei"), p.arrives("jonas-lindqvist"), p.arrives("tom-reyes")
 
 	t.Run("what it waits for it sees", func(t *testing.T) {
-		m.replayed()
+		p.warm()
 		m.pause()
 		m.patient("Dora Winter", "1950-01-02", "77004", "dora@mail.example", "")
 		looked := false
@@ -128,7 +128,7 @@ func TestReplicaPromises(t *testing.T) {
 	})
 
 	t.Run("who has written", func(t *testing.T) {
-		m.replayed()
+		p.warm()
 		me := staff()
 		m.pause()
 		defer m.resume()
@@ -168,11 +168,42 @@ func TestReplicaPromises(t *testing.T) {
 		}
 	})
 
-	t.Run("without the event nothing is shown", func(t *testing.T) {
+	t.Run("an export has what was there when it began", func(t *testing.T) {
+		p.warm()
+		auditor, everything := p.arrives("victor-sandoval")(), &sink{}
+		m.pause()
+		defer m.resume()
+		m.patient("Hal Winter", "1950-01-02", "77008", "hal@mail.example", "")
+		must(t, p.AuditExport(ctx, auditor, clinic.AuditFilter{Deed: clinic.PatientCreate}, "csv", everything))
+		if n := m.events(clinic.PatientCreate); len(everything.All) != n {
+			t.Errorf("%d of %d events are in it", len(everything.All), n)
+		}
+	})
+
+	t.Run("commits that wait for no disk", func(t *testing.T) {
+		for _, setting := range []string{"synchronous_commit = off", "wal_writer_delay = '10s'"} {
+			m.at(m.cluster.Databases.Superuser, "ALTER SYSTEM SET "+setting)
+		}
+		m.at(m.cluster.Databases.Superuser, "SELECT pg_reload_conf()")
 		m.replayed()
-		who, before := p.arrives("amara-osei")(), m.events(clinic.PatientList)
+		for i := range 5 {
+			name := fmt.Sprintf("Ivo Winter%c", 'a'+i)
+			m.patient(name, "1950-01-02", fmt.Sprint(77010+i), fmt.Sprintf("ivo%d@mail.example", i), "")
+			if got := p.names(doctor()); !strings.Contains(got, name) {
+				t.Errorf("%s is not in %s", name, got)
+			}
+		}
+		for _, setting := range []string{"synchronous_commit", "wal_writer_delay"} {
+			m.at(m.cluster.Databases.Superuser, "ALTER SYSTEM RESET "+setting)
+		}
+		m.at(m.cluster.Databases.Superuser, "SELECT pg_reload_conf()")
+	})
+
+	t.Run("without the event nothing is shown", func(t *testing.T) {
+		doctor := p.arrives("amara-osei")
+		p.warm()
+		who, before := doctor(), m.events(clinic.PatientList)
 		m.at(m.cluster.Databases.Owner, "REVOKE INSERT ON audit_events FROM countersign_app")
-		p.seen.take()
 		page, err := p.PatientList(ctx, who, "")
 		if err == nil {
 			t.Errorf("the list is shown (%d rows) although its event was refused", len(page.Rows))
@@ -185,16 +216,16 @@ func TestReplicaPromises(t *testing.T) {
 	})
 
 	t.Run("whom no session brings", func(t *testing.T) {
-		m.replayed()
-		p.seen.take()
+		p.warm()
 		p.names(m.actor("amara-osei"))
 		p.answers("an actor without a session", false)
 	})
 
 	t.Run("what is not theirs", func(t *testing.T) {
-		m.replayed()
-		p.seen.take()
-		_, err := p.AuditOfPatient(ctx, p.arrives("jonas-lindqvist")(), m.patient("Gus Winter", "1950-01-02", "77007", "gus@mail.example", ""), "")
+		gus, who := m.patient("Gus Winter", "1950-01-02", "77007", "gus@mail.example", ""), p.arrives("jonas-lindqvist")
+		p.warm()
+		_, err := p.AuditOfPatient(ctx, who(), gus, "")
+		p.answers("another doctor's patient", true)
 		if clinic.KindOf(err) != clinic.NotFound {
 			t.Errorf("another doctor's patient: %v", err)
 		}
@@ -213,18 +244,19 @@ func TestReplicaOfTwoWebs(t *testing.T) {
 	m := mirrored(t)
 	taken := m.many(2, 1)
 	doctor, ops := m.as("amara-osei"), m.as("kenji-watts")
-	m.replayed()
-	for range 2 { // one at each web
-		if status, body := doctor.get("/patients"); status != http.StatusOK || !strings.Contains(body, "Rosa Delgado") {
-			t.Fatalf("the patients: %d %.300s", status, body)
+	m.waitFor("a list that is read from the standby", 30*time.Second, func() bool {
+		for range 2 { // one at each web
+			if status, body := doctor.get("/patients"); status != http.StatusOK || !strings.Contains(body, "Rosa Delgado") {
+				t.Fatalf("the patients: %d %.300s", status, body)
+			}
 		}
-	}
-	if n := m.series(`countersign_lists_total{by="replica",reason=""}`); n == "" || n == "0" {
-		t.Errorf("%q lists were read from the standby", n)
-	}
-	if _, page := ops.get("/status"); !strings.Contains(page, "Lists are read from a replica, ") {
-		t.Error("the status page does not tell of the replica")
-	}
+		n := m.series(`countersign_lists_total{by="replica",reason=""}`)
+		return n != "" && n != "0"
+	})
+	m.waitFor("the status page to tell of the replica", 30*time.Second, func() bool {
+		_, page := ops.get("/status")
+		return strings.Contains(page, "Lists are read from a replica, ")
+	})
 	m.set("recovery_min_apply_delay = '300ms'")
 	for i := range 6 {
 		name := "Ida Winter" + string(rune('a'+i))
