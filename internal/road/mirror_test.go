@@ -122,14 +122,30 @@ type watcher struct {
 type asked struct{}
 
 func (w *watcher) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	name, _, _ := strings.Cut(strings.TrimPrefix(data.SQL, "-- name: "), " ")
+	return w.begins(ctx, conn, nameOf(data.SQL), nameOf(data.SQL))
+}
+
+func (w *watcher) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	var names []string
+	for _, q := range data.Batch.QueuedQueries {
+		names = append(names, nameOf(q.SQL))
+	}
+	return w.begins(ctx, conn, "batch", names...)
+}
+
+func nameOf(sql string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(sql, "-- name: "), " ")
+	return name
+}
+
+func (w *watcher) begins(ctx context.Context, conn *pgx.Conn, name string, all ...string) context.Context {
 	there := conn.Config().Port == w.standby
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if there {
-		w.there = append(w.there, name)
+		w.there = append(w.there, all...)
 	} else {
-		w.here = append(w.here, name)
+		w.here = append(w.here, all...)
 	}
 	if w.before != nil {
 		ctx = w.before(ctx, there, name)
@@ -138,6 +154,16 @@ func (w *watcher) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.
 }
 
 func (w *watcher) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryEndData) {
+	w.ends(ctx, conn)
+}
+
+func (w *watcher) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+func (w *watcher) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchEndData) {
+	w.ends(ctx, conn)
+}
+
+func (w *watcher) ends(ctx context.Context, conn *pgx.Conn) {
 	w.mu.Lock()
 	after := w.after
 	w.mu.Unlock()
