@@ -103,7 +103,7 @@ func replicaReason(err error) string {
 	return replicaFailed
 }
 
-// marked are the lists of an actor's request that was at a place of the primary's log when it began.
+// marked is what the lists of a request have to find that began when the primary's log was at that place.
 func (c *Clinic) marked(origin string, at int64) *seen {
 	if c.replica == nil || origin == "" {
 		return nil
@@ -111,7 +111,7 @@ func (c *Clinic) marked(origin string, at int64) *seen {
 	return &seen{mark: mark{origin, at}, until: time.Now().Add(replicaKnown)}
 }
 
-// mark are the lists of what begins now. Without an answer of the primary, they are the primary's.
+// mark is what lists have to find that begin now; nil when the primary does not say, and has to answer.
 func (c *Clinic) mark(ctx context.Context) *seen {
 	if c.replica == nil {
 		return nil
@@ -197,6 +197,9 @@ func (r *replica) read(ctx context.Context, m mark, limit time.Duration, fn func
 		return false, nil
 	}
 	reason := replicaReason(err)
+	if !passes(reason) {
+		r.pool.Reset() // its address may lead to another server by now
+	}
 	if r.bad(time.Now(), reason) {
 		slog.WarnContext(ctx, "lists are read from the primary", "reason", reason, "sqlstate", sqlState(err))
 	}

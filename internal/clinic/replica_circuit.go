@@ -8,6 +8,9 @@ import (
 // replicaMisses is how many lists in a row a replica may miss for a reason that passes by itself.
 const replicaMisses = 3
 
+// passes says whether a reason does so by itself.
+func passes(reason string) bool { return reason == replicaBehind || reason == replicaCancelled }
+
 // circuit remembers that a replica failed, so that not every list waits for it. After the pause one list tries it.
 type circuit struct {
 	pause  time.Duration
@@ -39,12 +42,12 @@ func (c *circuit) good() (was string) {
 	return was
 }
 
-// bad counts a failure, and says whether it opened the circuit. To be behind or cancelled once passes by itself.
+// bad counts a failure, and says whether it opened the circuit.
 func (c *circuit) bad(now time.Time, reason string) (opened bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.misses++
-	if (reason == replicaBehind || reason == replicaCancelled) && c.misses < replicaMisses && c.reason == "" {
+	if passes(reason) && c.misses < replicaMisses && c.reason == "" {
 		return false
 	}
 	opened = c.reason == ""

@@ -202,13 +202,17 @@ type process struct {
 // process opens one. Without the replica it is as any was before there were any.
 func (m *mirror) process(replica string) *process {
 	m.t.Helper()
-	cfg, err := pgx.ParseConfig(m.there.App)
-	must(m.t, err)
+	var standby uint16
+	if replica != "" {
+		cfg, err := pgx.ParseConfig(replica)
+		must(m.t, err)
+		standby = cfg.Port
+	}
 	keys, err := seal.OpenKeyring(m.env["KEYSET"])
 	must(m.t, err)
 	times := clinic.DefaultTimes()
 	times.ReplicaPause = time.Millisecond
-	p := &process{m: m, seen: &watcher{standby: cfg.Port}, said: map[string]int{}}
+	p := &process{m: m, seen: &watcher{standby: standby}, said: map[string]int{}}
 	p.Clinic, err = clinic.Open(context.Background(), clinic.Config{DatabaseURL: m.cluster.Databases.App, ReplicaURL: replica, Keyring: keys, BaseURL: m.web,
 		MaxConns: 4, Times: times, Tracer: p.seen, Listed: func(by, reason string) {
 			p.mu.Lock()

@@ -49,7 +49,8 @@ func (p *process) shows(what string, a func() clinic.Actor, name string, has, by
 func TestReplicaFallsBack(t *testing.T) {
 	t.Parallel()
 	m := mirrored(t)
-	p := m.process(m.there.App)
+	name := newTap(t, hostOf(t, m.there.App))
+	p := m.process(strings.Replace(m.there.App, hostOf(t, m.there.App), name.listen.Addr().String(), 1))
 	doctor := func() func() clinic.Actor { return p.arrives("amara-osei") } // a session of its own, so that each view is an event
 	m.patient("Ada Winter", "1950-01-02", "77001", "ada@mail.example", "")
 	p.shows("at rest", doctor(), "Ada Winter", true, true)
@@ -78,6 +79,18 @@ func TestReplicaFallsBack(t *testing.T) {
 	if p.count("primary stranger") == 0 || p.count("primary away") == 0 || p.count("primary cancelled") == 0 {
 		t.Errorf("why the primary answered: %v", p.said)
 	}
+	next, _, err := m.cluster.StartStandby(context.Background(), "next")
+	must(t, err)
+	name.lead(hostOf(t, next.App))
+	m.there = next
+	p.shows("with another standby in its place", doctor(), "Carl Winter", true, true)
+}
+
+func hostOf(t testing.TB, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	must(t, err)
+	return u.Host
 }
 
 // conflict has the standby cancel a list in its middle, because what it replays needs the table.

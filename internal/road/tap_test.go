@@ -59,7 +59,10 @@ func (tp *tap) bytes() []byte {
 
 func (tp *tap) carry(near net.Conn) {
 	defer near.Close()
-	far, err := net.Dial("tcp", tp.target)
+	tp.mu.Lock()
+	target := tp.target
+	tp.mu.Unlock()
+	far, err := net.Dial("tcp", target)
 	if err != nil {
 		return
 	}
@@ -69,6 +72,13 @@ func (tp *tap) carry(near net.Conn) {
 	}
 	go func() { _, _ = io.Copy(near, far); _ = near.Close() }()
 	_, _ = io.Copy(io.MultiWriter(far, tp), near)
+}
+
+// lead has new connections end at another server; those that are open stay where they are.
+func (tp *tap) lead(target string) {
+	tp.mu.Lock()
+	defer tp.mu.Unlock()
+	tp.target = target
 }
 
 // hold remembers an open pair, unless the tap is cut.
