@@ -57,7 +57,7 @@ func (t *tx) homeOfWriter(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	unread := Figure{Label: "Unread", Value: strconv.Itoa(int(followed.Unread)), Href: "/calls?show=unread", Level: levelIf(followed.Unread > 0, "ask")}
+	unread := Figure{Label: "Unread", Value: strconv.Itoa(int(followed.Unread)), Href: "/calls/unread", Level: levelIf(followed.Unread > 0, "ask")}
 	if followed.Calls > 0 {
 		unread.Note = fmt.Sprintf("%d to call", followed.Calls)
 	}

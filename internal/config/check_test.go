@@ -97,6 +97,7 @@ func TestLoadRefusesEachFault(t *testing.T) {
 		"account of another kind":  {local, "TWILIO_ACCOUNT_SID", "SK123", "AC and 32"},
 		"no model key":             {local, "OPENAI_API_KEY", "", "must be set"},
 		"bad DSN":                  {local, "SENTRY_DSN", "https://sentry.io/1", "a key and a project"},
+		"reminders in order":       {local, "TIME_REMIND_SECOND", "24h", "longer than TIME_REMIND_FIRST"},
 		"lease too short":          {local, "TIME_LEASE", "35s", "longer than TIME_START_WINDOW"},
 		"no relay":                 {local, "TIME_RELAY_EVERY", "0s", "longer than nothing"},
 	})
