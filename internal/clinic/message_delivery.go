@@ -18,6 +18,9 @@ type deliveryStep struct {
 	Round          int
 }
 
+// byReminder is what a step of a reminder went by.
+const byReminder = "reminder by "
+
 // deliverySteps reads the states that the notices went through from the trail itself. Attempts that sent nothing are told as
 // one step with their number, however many there were: the provider may have been away for days.
 func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
@@ -26,7 +29,7 @@ func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
 	for i, d := range v.Deliveries {
 		ids[i], channel[d.ID] = d.ID, map[string]string{"email": "e-mail", "sms": "SMS"}[d.Channel]
 		if d.Reminder {
-			channel[d.ID] = "reminder by " + channel[d.ID]
+			channel[d.ID] = byReminder + channel[d.ID]
 			reminders[d.ID] = true
 		}
 	}
@@ -61,8 +64,8 @@ func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
 			tries[id] = 0
 		}
 		s := toldStep(r, d, channel[id])
-		if reminders[id] {
-			s.Title = ofReminder(reminderKind, s.Title)
+		if title := ofReminder(reminderKind, s.Title); reminders[id] && title != s.Title { // the title says it already
+			s.Title, s.By = title, strings.TrimPrefix(s.By, byReminder)
 		}
 		told[id] = append(steps, s)
 	}

@@ -14,18 +14,17 @@ import (
 )
 
 const callCounts = `-- name: CallCounts :one
-SELECT (SELECT count(*) FROM follow_ups f JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = $1
-        JOIN messages m ON m.id = f.message_id AND m.clinic_id = f.clinic_id AND m.status = 'approved'
-        WHERE f.clinic_id = $2 AND f.call_at <= $3::timestamptz)::int AS calls,
-       (SELECT count(*) FROM follow_ups f JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = $1
-        JOIN messages m ON m.id = f.message_id AND m.clinic_id = f.clinic_id AND m.status = 'approved'
-        WHERE f.clinic_id = $2 AND f.ended_at IS NULL AND f.unread_at <= $3::timestamptz)::int AS unread
+SELECT (SELECT count(*) FROM (SELECT 1 FROM follow_ups f JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = $1
+        WHERE f.clinic_id = $2 AND f.call_at <= $3::timestamptz LIMIT $4) q)::int AS calls,
+       (SELECT count(*) FROM (SELECT 1 FROM follow_ups f JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = $1
+        WHERE f.clinic_id = $2 AND f.ended_at IS NULL AND f.unread_at <= $3::timestamptz LIMIT $4) q)::int AS unread
 `
 
 type CallCountsParams struct {
 	StaffID  uuid.UUID
 	ClinicID uuid.UUID
 	At       time.Time
+	Most     int32
 }
 
 type CallCountsRow struct {
@@ -33,8 +32,14 @@ type CallCountsRow struct {
 	Unread int32
 }
 
+// How many there are of each, up to a limit.
 func (q *Queries) CallCounts(ctx context.Context, arg CallCountsParams) (CallCountsRow, error) {
-	row := q.db.QueryRow(ctx, callCounts, arg.StaffID, arg.ClinicID, arg.At)
+	row := q.db.QueryRow(ctx, callCounts,
+		arg.StaffID,
+		arg.ClinicID,
+		arg.At,
+		arg.Most,
+	)
 	var i CallCountsRow
 	err := row.Scan(&i.Calls, &i.Unread)
 	return i, err
