@@ -81,7 +81,7 @@ func (c *Clinic) CallList(ctx context.Context, a Actor, unread bool, after strin
 			}
 			page.Rows = append(page.Rows, row)
 		}
-		n, err := t.CallCounts(ctx, db.CallCountsParams{StaffID: t.actor.ID, ClinicID: t.clinicID(), At: t.at, Most: unreadMost + 1})
+		n, err := t.CallCounts(ctx, t.callCountsParams())
 		page.Calls, page.Unreads = unreadCount(n.Calls), unreadCount(n.Unread)
 		return err
 	})
@@ -100,11 +100,11 @@ func unreadCount(n int32) string {
 }
 
 func (t *tx) callRows(ctx context.Context, unread bool, after string, limit int) (out []db.CallListRow, err error) {
-	at := cursor{P: -1}
+	at := fromTheFirst
 	if raw, err := base64.RawURLEncoding.DecodeString(after); err == nil && len(raw) > 0 && json.Unmarshal(raw, &at) != nil {
-		at = cursor{P: -1}
+		at = fromTheFirst
 	}
-	p := db.CallListParams{StaffID: t.actor.ID, ClinicID: t.clinicID(), At: t.at, AfterPriority: at.P, AfterAt: at.D, AfterID: at.I, RowLimit: int32(limit)}
+	p := t.callListParams(at, int32(limit))
 	if !unread {
 		return t.Queries.CallList(ctx, p)
 	}
@@ -113,6 +113,14 @@ func (t *tx) callRows(ctx context.Context, unread bool, after string, limit int)
 		out = append(out, db.CallListRow(r))
 	}
 	return out, err
+}
+
+func (t *tx) callListParams(at cursor, limit int32) db.CallListParams {
+	return db.CallListParams{StaffID: t.actor.ID, ClinicID: t.clinicID(), At: t.at, AfterPriority: at.P, AfterAt: at.D, AfterID: at.I, RowLimit: limit}
+}
+
+func (t *tx) callCountsParams() db.CallCountsParams {
+	return db.CallCountsParams{StaffID: t.actor.ID, ClinicID: t.clinicID(), At: t.at, Most: unreadMost + 1}
 }
 
 func (t *tx) callRow(r db.CallListRow) (CallRow, error) {
@@ -202,7 +210,7 @@ func callable(status string, f db.FollowUp, seen int, now time.Time) error {
 		return refuse(Conflict, "called", "Somebody has reached the patient meanwhile. Nothing was changed.")
 	case status != "approved" || f.EndedAt != nil || !asked:
 		return refuse(Conflict, "no_call", "Nobody needs to call about this message now. Nothing was changed.")
-	case false:
+	case int(f.Calls) != seen:
 		return refuse(Conflict, "called", "Somebody else has called meanwhile: see below what came of it. Nothing was changed.")
 	}
 	return nil

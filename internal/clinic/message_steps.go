@@ -67,13 +67,15 @@ func (t *tx) reviewSteps(ctx context.Context, b *chest, v *MessageView) error {
 	return err
 }
 
+// signDeeds are the deeds that are told of a signature, and of what followed when nobody read it.
+var signDeeds = []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw), string(MessageSchedule), string(ReminderMake), string(CallRecord)}
+
 // signSteps reads signatures, and what was done about them later, from the trail itself.
 func (t *tx) signSteps(ctx context.Context, v *MessageView) error {
 	told := map[Deed]Step{ReviewApprove: {Title: "Countersigned", State: "approved"}, MessageUndo: {Title: "Signature undone", State: "undone"},
 		MessageWithdraw: {Title: "Withdrawn: the page says so", State: "withdrawn", Level: "stop"}, MessageSchedule: {State: "scheduled"},
 		ReminderMake: {Title: "Staff are asked to call", State: "call", Level: "stop", Kind: "call"}, CallRecord: {State: "called", Kind: "call"}}
-	rows, err := t.AuditOfMessage(ctx, db.AuditOfMessageParams{ClinicID: t.clinicID(), MessageID: &v.Message.ID,
-		Deeds: []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw), string(MessageSchedule), string(ReminderMake), string(CallRecord)}})
+	rows, err := t.AuditOfMessage(ctx, db.AuditOfMessageParams{ClinicID: t.clinicID(), MessageID: &v.Message.ID, Deeds: signDeeds})
 	for _, r := range rows {
 		s := told[Deed(r.Deed)]
 		switch Deed(r.Deed) {
