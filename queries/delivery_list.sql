@@ -3,7 +3,8 @@
 -- name: DeliveryList :many
 SELECT x.id, x.patient_id, x.message_id, x.round, x.channel, x.priority, x.state, x.rev, x.attempt, x.resends, x.error_class, x.not_after,
        x.next_attempt_at, x.created_at, x.updated_at, x.message_status, x.red_flag, x.doctor_id,
-       p.name_sealed, k.wrapped, s.name AS doctor_name, coalesce(w.name, '')::text AS marked_by
+       p.name_sealed, k.wrapped, s.name AS doctor_name, coalesce(w.name, '')::text AS marked_by,
+       (f.ended_at IS NULL AND f.unread_at IS NOT NULL AND f.unread_at <= @at::timestamptz)::bool AS unread
 FROM unnest(@outcomes::text[]) o(outcome)
 CROSS JOIN generate_series(0, 3) r(priority)
 CROSS JOIN LATERAL (
@@ -25,6 +26,7 @@ JOIN patients p ON p.id = x.patient_id AND p.clinic_id = x.clinic_id
 JOIN patient_keys k ON k.patient_id = x.patient_id AND k.clinic_id = x.clinic_id
 JOIN staff s ON s.id = x.doctor_id AND s.clinic_id = x.clinic_id
 LEFT JOIN staff w ON w.id = x.marked_sent_by AND w.clinic_id = x.clinic_id
+LEFT JOIN follow_ups f ON f.message_id = x.message_id AND f.clinic_id = x.clinic_id
 ORDER BY x.priority DESC, x.created_at DESC, x.id DESC LIMIT @row_limit::int;
 
 -- name: DeliveryCounts :many

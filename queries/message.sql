@@ -103,6 +103,11 @@ SELECT count(*)::int AS waiting, coalesce(min(q.since), now())::timestamptz AS o
     WHERE @own::bool AND x.clinic_id = @clinic_id AND x.kind = 'notice'
       AND x.state IN ('unknown', 'needs_person', 'failed', 'refused', 'undelivered', 'expired')
       AND NOT EXISTS (SELECT 1 FROM deliveries y WHERE y.message_id = x.message_id AND y.clinic_id = x.clinic_id AND y.kind = x.kind AND y.round > x.round)
+    UNION ALL
+    SELECT f.call_at FROM follow_ups f
+    JOIN messages m ON m.id = f.message_id AND m.clinic_id = f.clinic_id AND m.status = 'approved'
+    JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = @staff_id
+    WHERE @calls::bool AND f.clinic_id = @clinic_id AND f.call_at <= @at::timestamptz
 ) q;
 
 -- name: WorklistTroubled :many
@@ -124,8 +129,10 @@ ORDER BY -m.priority, m.updated_at DESC, m.id LIMIT 50;
 -- name: MessagesOfPatient :many
 SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,
        d.name AS doctor_name, a.name AS author_name, b.id AS brief_id, b.body_sealed,
-       coalesce(dl.state, '')::text AS delivery_state, coalesce(dl.error_class, '')::text AS error_class
+       coalesce(dl.state, '')::text AS delivery_state, coalesce(dl.error_class, '')::text AS error_class,
+       (f.ended_at IS NULL AND f.unread_at IS NOT NULL AND f.unread_at <= @at::timestamptz)::bool AS unread
 FROM messages m
+LEFT JOIN follow_ups f ON f.message_id = m.id AND f.clinic_id = m.clinic_id
 JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
 JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
 JOIN LATERAL (SELECT br.id, br.body_sealed FROM briefs br WHERE br.message_id = m.id AND br.clinic_id = m.clinic_id ORDER BY br.version DESC LIMIT 1) b ON true

@@ -135,7 +135,8 @@ func (a *App) openClinic(ctx context.Context) (*clinic.Clinic, error) {
 func timesOf(t config.Times) clinic.Times {
 	return clinic.Times{Lease: t.Lease, ProviderTime: t.ProviderTimeout, StartWindow: t.StartWindow, Reenqueue: t.Reenqueue,
 		LookupGrace: t.LookupGrace, LookupAgain: t.LookupAgain, LookupUntil: t.LookupUntil, BreakerPause: t.BreakerPause,
-		DraftLease: t.DraftLease, Proof: proofTime}
+		DraftLease: t.DraftLease, Proof: proofTime,
+		Unread: clinic.Unread{First: t.RemindFirst, Second: t.RemindSecond, Call: t.CallAfter, Urgent: t.RemindUrgent, UrgentCall: t.CallUrgent}}
 }
 
 // openBucket opens the place outside the database, if there is one.

@@ -112,7 +112,7 @@ func (a *App) Worker(ctx context.Context) error {
 	}
 	w, err := worker.New(worker.Config{
 		Clinic: a.clinic, Redis: a.redis, Model: a.openai, Senders: map[string]clinic.Sender{"email": a.sendgrid, "sms": a.twilio},
-		ProviderTime: a.cfg.Times.ProviderTimeout, Shutdown: a.cfg.ShutdownTimeout, RelayEvery: a.cfg.Times.RelayEvery, SweepEvery: a.cfg.Times.ReconcileEvery,
+		ProviderTime: a.cfg.Times.ProviderTimeout, Shutdown: a.cfg.ShutdownTimeout, RelayEvery: a.cfg.Times.RelayEvery, SweepEvery: a.cfg.Times.ReconcileEvery, RemindEvery: a.cfg.Times.RemindEvery,
 		SealEvery: a.cfg.Times.SealEvery, AnchorEvery: a.cfg.Times.AnchorEvery, Anchor: a.anchor(), Anchors: a.anchors(), Concurrency: a.cfg.WorkerConcurrency, Metrics: a.metrics, Log: a.log, Report: logging.Capture, Recover: logging.Recover,
 		Tag: logging.WithTags, Alerts: alerts, CheckIn: logging.CheckIn, Trace: trace,
 	})

@@ -13,6 +13,7 @@ type Evidence struct {
 	Attempts   []Attempt
 	Steps      []Step
 	Signatures []Signature
+	FollowUps  map[uuid.UUID]FollowUp // by message
 	Events     []Event
 	Orphans    []Orphan
 	AuditRows  int
@@ -65,6 +66,11 @@ type Delivery struct {
 	Recipient  string // what was sealed at approval
 	Body       string
 	Contact    string // what the patient's record was given when the run began
+}
+
+// FollowUp is what became of a message that nobody opened, as its row says.
+type FollowUp struct {
+	Called bool // somebody is to call, or it is over
 }
 
 // Attempt is a row of delivery_attempts.

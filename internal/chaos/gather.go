@@ -53,7 +53,7 @@ func (s *stage) once(ctx context.Context, conn *pgx.Conn, l *load, rest Rest) (*
 		return nil, err
 	}
 	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		for _, read := range []func(context.Context, pgx.Tx) error{e.readMessages, e.readPaths, e.readEvents} {
+		for _, read := range []func(context.Context, pgx.Tx) error{e.readMessages, e.readFollowUps, e.readPaths, e.readEvents} {
 			if err := read(ctx, tx); err != nil {
 				return err
 			}
@@ -90,6 +90,17 @@ func (e *Evidence) readMessages(ctx context.Context, tx pgx.Tx) (err error) {
 		return s, r.Scan(&s.MessageID, &s.Deed, &s.Actor, &s.Role, &s.Committed, &s.Tx)
 	}, `SELECT subject_id, deed, coalesce(actor_id, '00000000-0000-0000-0000-000000000000'), role, pg_xact_commit_timestamp(xmin), xmin FROM audit_events
 		WHERE subject_kind = 'message' AND outcome = 'done' AND deed IN ('review.approve', 'message.undo', 'message.withdraw')`)
+	return err
+}
+
+func (e *Evidence) readFollowUps(ctx context.Context, tx pgx.Tx) error {
+	e.FollowUps = map[uuid.UUID]FollowUp{}
+	_, err := all(ctx, tx, func(r pgx.CollectableRow) (f FollowUp, err error) {
+		var message uuid.UUID
+		err = r.Scan(&message, &f.Called)
+		e.FollowUps[message] = f
+		return f, err
+	}, `SELECT message_id, call_at IS NOT NULL OR ended_at IS NOT NULL FROM follow_ups`)
 	return err
 }
 

@@ -90,6 +90,7 @@ type account struct {
 	deliveries map[uuid.UUID]Delivery
 	messages   map[uuid.UUID]Message
 	notices    map[uuid.UUID][]Delivery // of a message, by round
+	reminders  map[uuid.UUID][]Delivery // the same
 	attempts   map[uuid.UUID][]Attempt
 	steps      map[uuid.UUID][]Step
 	signatures map[uuid.UUID][]Signature
@@ -98,7 +99,7 @@ type account struct {
 }
 
 func newAccount(e *Evidence) *account {
-	a := &account{Evidence: e, deliveries: map[uuid.UUID]Delivery{}, messages: map[uuid.UUID]Message{}, notices: map[uuid.UUID][]Delivery{},
+	a := &account{Evidence: e, deliveries: map[uuid.UUID]Delivery{}, messages: map[uuid.UUID]Message{}, notices: map[uuid.UUID][]Delivery{}, reminders: map[uuid.UUID][]Delivery{},
 		attempts: map[uuid.UUID][]Attempt{}, steps: map[uuid.UUID][]Step{}, signatures: map[uuid.UUID][]Signature{}, taken: map[string][]Accepted{},
 		events: map[uuid.UUID][]Event{}}
 	for _, m := range e.Messages {
@@ -106,12 +107,17 @@ func newAccount(e *Evidence) *account {
 	}
 	for _, d := range e.Deliveries {
 		a.deliveries[d.ID] = d
-		if d.Kind == "notice" {
+		switch d.Kind {
+		case "notice":
 			a.notices[d.MessageID] = append(a.notices[d.MessageID], d)
+		case "reminder":
+			a.reminders[d.MessageID] = append(a.reminders[d.MessageID], d)
 		}
 	}
-	for _, list := range a.notices {
-		slices.SortFunc(list, func(x, y Delivery) int { return cmp.Compare(x.Round, y.Round) })
+	for _, lists := range []map[uuid.UUID][]Delivery{a.notices, a.reminders} {
+		for _, list := range lists {
+			slices.SortFunc(list, func(x, y Delivery) int { return cmp.Compare(x.Round, y.Round) })
+		}
 	}
 	for _, one := range e.Attempts {
 		a.attempts[one.DeliveryID] = append(a.attempts[one.DeliveryID], one)

@@ -17,7 +17,9 @@ import (
 func i16(a *account) (r Result) {
 	listed, paged, count := 0, 0, map[string]int{}
 	for _, d := range a.Deliveries {
-		count[d.State]++
+		if d.Kind == "notice" || d.State != "failed" { // what failed of reminders comes as a task to call
+			count[d.State]++
+		}
 		if !troubled(d.State) {
 			continue
 		}
@@ -113,7 +115,12 @@ func (a *account) honest(key string) bool {
 func (a *account) ranksHold(r *Result) {
 	opened := map[uuid.UUID]bool{}
 	for _, id := range a.Memory.Opened {
-		if parsed, err := uuid.Parse(id); err == nil {
+		parsed, err := uuid.Parse(id)
+		if d := a.deliveries[parsed]; d.Kind == "reminder" { // its link is the notice's, and what is opened is the message
+			list := a.notices[d.MessageID]
+			parsed = list[len(list)-1].ID
+		}
+		if err == nil {
 			opened[parsed] = true
 		}
 	}

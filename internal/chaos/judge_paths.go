@@ -11,7 +11,7 @@ import (
 // I9: at the claim, a notice's message was approved, in the same version, by someone who might. The order is that in
 // which transactions committed.
 func i9(a *account) (r Result) {
-	claims := 0
+	claims, reminders := 0, 0
 	for id, steps := range a.steps {
 		d := a.deliveries[id]
 		for _, s := range steps {
@@ -19,18 +19,23 @@ func i9(a *account) (r Result) {
 				continue
 			}
 			claims++
+			if d.Kind == "reminder" {
+				reminders++
+				a.claimedUnread(&r, d, s)
+			}
 			last, ok := a.lastSignature(d.MessageID, s.Committed)
 			switch m := a.messages[d.MessageID]; {
 			case !ok || last.Deed != "review.approve":
 				r.broken("delivery %s was claimed at rev %d, when its message was not approved (%s)", id, s.Rev, last.Deed)
-			case last.Tx != steps[0].Tx:
+			case d.Kind == "notice" && last.Tx != steps[0].Tx:
 				r.broken("delivery %s was claimed at rev %d for an approval that is not the one it was made by", id, s.Rev)
 			case last.Role != "doctor" && last.Role != "reviewer", last.Role != "doctor" && (m.Kind == "clinical" || last.Actor == m.Submitter):
 				r.broken("delivery %s: its message was approved by a %s, who might not", id, last.Role)
 			}
 		}
 	}
-	r.Checked, r.Held = counted(claims, "claim"), "each of a message that was approved at that moment by who might"
+	r.Checked = fmt.Sprintf("%s, %d of reminders", counted(claims, "claim"), reminders)
+	r.Held = "each of a message that was approved at that moment by who might, and no reminder of one that had been opened"
 	return r
 }
 
@@ -79,7 +84,9 @@ func i10(a *account) (r Result) {
 			r.broken("message %s is %s, and has a live notice", m.ID, m.Status)
 		}
 	}
-	r.Checked, r.Held = fmt.Sprintf("%s approved, up to %s", counted(approved, "message"), counted(rounds, "round")), "each with one notice of its version"
+	reminders := a.remindersHold(&r)
+	r.Checked = fmt.Sprintf("%s approved, up to %s, %s", counted(approved, "message"), counted(rounds, "round"), counted(reminders, "reminder"))
+	r.Held = "each with one notice of its version, no reminder too many and none forgotten"
 	return r
 }
 

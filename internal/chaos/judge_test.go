@@ -95,7 +95,24 @@ const (
 	resent
 	marked
 	kinds
+	reminded = kinds // the reminder of what was delivered
 )
+
+// reminder adds a reminder of a message, which a provider took.
+func (r *record) reminder(n int) int {
+	r.tx++
+	r.at = r.at.Add(time.Minute)
+	at, d := r.tick(), r.Deliveries[n]
+	d.ID, d.Kind, d.Round, d.State, d.Rev, d.Attempt, d.Provider, d.ProviderID = id(3, n), "reminder", 1, "queued", 1, 0, "", ""
+	r.Deliveries = append(r.Deliveries, d)
+	r.Steps = append(r.Steps, Step{DeliveryID: d.ID, Rev: 1, To: "queued", Deed: "reminder.make", ActorKind: "worker", At: at, Committed: at, Tx: r.tx})
+	at2 := len(r.Deliveries) - 1
+	r.goes(at2, "delivery.claim", "sending")
+	r.taken(at2)
+	r.ends("accepted")
+	r.goes(at2, "delivery.record", "accepted")
+	return at2
+}
 
 func clean() *record {
 	r := &record{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
@@ -140,6 +157,9 @@ func clean() *record {
 	r.Signatures = append(r.Signatures, Signature{MessageID: id(1, undone), Deed: "message.undo", Actor: id(8, 1), Role: "doctor", Committed: r.at, Tx: r.tx})
 	r.Messages[undone].Status, r.Messages[undone].Version = "in_review", 6
 	r.Memory.Undone = []Act{{Subject: id(1, undone), Version: 5}}
+
+	r.reminder(delivered)
+	r.FollowUps = map[uuid.UUID]FollowUp{id(1, resent): {Called: true}, id(1, marked): {Called: true}}
 
 	r.Planted = Planted{Marks: []mark{{"name", "ada winter"}}, Tokens: map[string]bool{"t": true}}
 	r.Sinks = []Sink{{Name: "the log of web-1", Bytes: 1000}}
@@ -224,7 +244,29 @@ var violations = map[string]struct {
 	"a clinical message by a reviewer": {"I9", func(r *record) { r.Signatures[delivered].Role, r.Messages[delivered].Kind = "reviewer", "clinical" }},
 	"a reviewer's own submission":      {"I9", func(r *record) { r.Signatures[delivered].Role, r.Messages[delivered].Submitter = "reviewer", id(8, 1) }},
 	"made by another approval":         {"I9", func(r *record) { r.Signatures[delivered].Tx = 999 }},
-	"approved without a notice":        {"I10", func(r *record) { r.Messages[delivered].Version = 6 }},
+	"reminded of what was opened": {"I9", func(r *record) {
+		r.step(reminded, "sending").Committed = r.at.Add(time.Hour)
+		r.goes(delivered, "page.prove", "opened")
+	}},
+	"reminded under another signature": {"I9", func(r *record) {
+		r.Signatures = append(r.Signatures, Signature{MessageID: id(1, delivered), Deed: "review.approve", Actor: id(8, 1), Role: "doctor",
+			Committed: r.step(reminded, "sending").Committed, Tx: 998})
+	}},
+	"a reminder that no job made":            {"I10", func(r *record) { r.step(reminded, "queued").Deed = "delivery.retry" }},
+	"a reminder too early":                   {"I10", func(r *record) { r.step(reminded, "queued").At = r.step(delivered, "accepted").At.Add(time.Second) }},
+	"a reminder of what was not handed over": {"I10", func(r *record) { r.step(reminded, "queued").Committed = r.step(delivered, "sending").Committed }},
+	"reminders with a gap":                   {"I10", func(r *record) { r.Deliveries[reminded].Round = 2 }},
+	"three reminders": {"I10", func(r *record) {
+		for n := range 2 {
+			d := r.Deliveries[reminded]
+			d.ID, d.Round = id(3, 50+n), 2+n
+			r.Deliveries = append(r.Deliveries, d)
+		}
+	}},
+	"nobody reminded":                               {"I10", func(r *record) { delete(r.FollowUps, id(1, marked)) }},
+	"a reminder that two providers took":            {"I3", func(r *record) { r.taken(reminded) }},
+	"an opening by a reminder's link that was lost": {"I17", func(r *record) { r.Memory.Opened = append(r.Memory.Opened, r.Deliveries[reminded].ID.String()) }},
+	"approved without a notice":                     {"I10", func(r *record) { r.Messages[delivered].Version = 6 }},
 	"two live rounds": {"I10", func(r *record) {
 		d := r.Deliveries[delivered]
 		d.Round, d.ID = 2, id(2, 50)

@@ -16,10 +16,11 @@ type Rest struct {
 	Ended   bool          // false: the time that it may take was over first
 }
 
-// moving is how many deliveries have not come to rest, and how often any has moved at all.
-type moving struct{ due, later, sending, unknown, moves int }
+// moving is how many deliveries have not come to rest, how many messages are still to be reminded of, and how often any delivery has
+// moved at all.
+type moving struct{ due, later, sending, unknown, unread, moves int }
 
-func (m moving) none() bool { return m.due+m.later+m.sending+m.unknown == 0 }
+func (m moving) none() bool { return m.due+m.later+m.sending+m.unknown+m.unread == 0 }
 
 // calm is how long nothing may happen until everything counts as told: longer than the latest webhook.
 const calm = 4500 * time.Millisecond
@@ -41,6 +42,9 @@ func (s *stage) settle(ctx context.Context) (Rest, error) {
 		if err != nil {
 			return r, err
 		}
+		if !s.o.Times.remindsWithin() {
+			m.unread = 0
+		}
 		if _, err := s.outside.catchUp(ctx); err != nil {
 			return r, err
 		}
@@ -60,7 +64,7 @@ func (s *stage) settle(ctx context.Context) (Rest, error) {
 		}
 		if time.Since(told) > 5*time.Second {
 			told = time.Now()
-			s.say("quiet: %d due, %d for later, %d sending, %d unknown, %s untold", m.due, m.later, m.sending, m.unknown, counted(untold, "event"))
+			s.say("quiet: %d due, %d for later, %d sending, %d unknown, %d to remind of, %s untold", m.due, m.later, m.sending, m.unknown, m.unread, counted(untold, "event"))
 		}
 		if !pause(ctx, 250*time.Millisecond) {
 			return r, ctx.Err()
@@ -106,7 +110,9 @@ func (s *stage) ready(ctx context.Context, p *program) (err error) {
 
 func countMoving(ctx context.Context, conn *pgx.Conn) (m moving, err error) {
 	err = conn.QueryRow(ctx, `SELECT count(*) FILTER (WHERE state = 'queued' AND next_attempt_at <= now()), count(*) FILTER (WHERE state = 'queued' AND next_attempt_at > now()),
-		count(*) FILTER (WHERE state = 'sending'), count(*) FILTER (WHERE state = 'unknown'), coalesce(sum(rev), 0) FROM deliveries`).
-		Scan(&m.due, &m.later, &m.sending, &m.unknown, &m.moves)
+		count(*) FILTER (WHERE state = 'sending'), count(*) FILTER (WHERE state = 'unknown'), coalesce(sum(rev), 0),
+		(SELECT count(*) FROM follow_ups f JOIN deliveries n ON n.message_id = f.message_id AND n.clinic_id = f.clinic_id AND n.kind = 'notice' AND NOT n.superseded
+			WHERE n.state IN ('accepted', 'in_transit', 'sent', 'delivered') AND f.due_at IS NOT NULL AND f.call_at IS NULL AND f.reminders = 0) FROM deliveries`).
+		Scan(&m.due, &m.later, &m.sending, &m.unknown, &m.moves, &m.unread)
 	return m, err
 }

@@ -53,6 +53,7 @@ func (t *tx) readToTell(ctx context.Context, m db.MessageGetRow) error {
 		_, _ = q.DraftRequestsOfMessage(ctx, db.DraftRequestsOfMessageParams{MessageID: m.ID, ClinicID: m.ClinicID})
 		_, _ = q.ReviewsOfMessage(ctx, db.ReviewsOfMessageParams{MessageID: m.ID, ClinicID: m.ClinicID})
 		_, _ = q.AuditOfMessage(ctx, db.AuditOfMessageParams{ClinicID: m.ClinicID, MessageID: &m.ID, Deeds: signDeeds})
+		_, _ = q.FollowUpOfMessage(ctx, db.FollowUpOfMessageParams{MessageID: m.ID, ClinicID: m.ClinicID})
 	})
 }
 
@@ -60,7 +61,7 @@ func (t *tx) readToTell(ctx context.Context, m db.MessageGetRow) error {
 func (t *tx) readPatient(ctx context.Context, id uuid.UUID) error {
 	return t.line.ahead(ctx, func(q *db.Queries) {
 		t.askForPatient(ctx, q, id)
-		_, _ = q.MessagesOfPatient(ctx, db.MessagesOfPatientParams{ClinicID: t.clinicID(), PatientID: id})
+		_, _ = q.MessagesOfPatient(ctx, db.MessagesOfPatientParams{ClinicID: t.clinicID(), PatientID: id, At: t.at})
 		_, _ = q.PatientKeyGet(ctx, db.PatientKeyGetParams{PatientID: id, ClinicID: t.clinicID()})
 	})
 }
@@ -78,6 +79,7 @@ func (t *tx) readBrief(ctx context.Context, message, patient uuid.UUID) error {
 func (t *tx) readWorklist(ctx context.Context, reviews, own bool) error {
 	return t.line.ahead(ctx, func(q *db.Queries) {
 		_, _ = q.ClinicGet(ctx, t.clinicID())
+		_, _ = q.CallCounts(ctx, t.callCountsParams())
 		_, _ = q.HomeOfWriter(ctx, db.HomeOfWriterParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, At: t.at})
 		if reviews {
 			_, _ = q.HomeSigned(ctx, t.homeSignedParams())
@@ -85,7 +87,10 @@ func (t *tx) readWorklist(ctx context.Context, reviews, own bool) error {
 		}
 		_, _ = q.Worklist(ctx, t.worklistParams(ownWork, true, fromTheFirst))
 		_, _ = q.WorklistTroubled(ctx, db.WorklistTroubledParams{ClinicID: t.clinicID(), StaffID: t.actor.ID})
-		_, _ = q.WorklistCount(ctx, db.WorklistCountParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Reviews: reviews, Own: own})
+		if calls(t.actor.Role) {
+			_, _ = q.CallList(ctx, t.callListParams(fromTheFirst, worklistPage))
+		}
+		_, _ = q.WorklistCount(ctx, t.worklistCountParams(reviews, own))
 	})
 }
 

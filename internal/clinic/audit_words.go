@@ -24,6 +24,7 @@ var deedWords = map[Deed]string{
 	DeliveryReceive: "reported on a delivery", DeliveryReconcile: "looked for unknown deliveries", DeliverySettle: "settled an unknown delivery",
 	DeliveryResend: "sent a notice again", DeliveryMarkSent: "took a notice as sent", DeliveryList: "looked at deliveries",
 	DeliveryPreview: "looked at what sending once more would do", DeliveryRetry: "sent a notice once more", DeliverySend: "sent a notice",
+	ReminderMake: "had an unread message followed up", CallList: "looked at whom to call", CallRecord: "called a patient",
 	DeliveryRestore: "put deliveries of a restored database in doubt", DeliveryAsk: "asked about deliveries of a restored database",
 	SecurityShow: "looked at the security score", SecurityEdit: "set how fresh a signer’s sign-in must be", StatusShow: "looked at the status",
 	BreakerOpen: "paused a channel", BreakerClose: "resumed a channel",
@@ -57,9 +58,9 @@ type DeedGroup struct {
 }
 
 // groupNames are the first words of deeds as people say them.
-var groupNames = map[string]string{"access": "Access reviews", "alert": "Alerts", "audit": "Audit trail", "backup": "Backups", "breaker": "Channels", "brief": "Briefs", "clinic": "Clinic", "consent": "Consent",
+var groupNames = map[string]string{"access": "Access reviews", "alert": "Alerts", "audit": "Audit trail", "backup": "Backups", "breaker": "Channels", "call": "Calls", "brief": "Briefs", "clinic": "Clinic", "consent": "Consent",
 	"delivery": "Deliveries", "draft": "Drafts", "finding": "Findings", "glass": "Emergency access", "instance": "Installation", "job": "Scheduled jobs", "keys": "Keys", "message": "Messages",
-	"network": "Networks", "page": "Patients’ pages", "patient": "Patients", "prompt": "Prompt versions", "queue": "Queue board", "report": "Browser reports", "review": "Reviews", "security": "Security",
+	"network": "Networks", "page": "Patients’ pages", "patient": "Patients", "prompt": "Prompt versions", "queue": "Queue board", "reminder": "Reminders", "report": "Browser reports", "review": "Reviews", "security": "Security",
 	"session": "Sign-ins", "settings": "Settings", "staff": "People", "status": "Status", "team": "Care teams", "usage": "Usage and cost", "worklist": "Worklist"}
 
 // DeedGroups is every deed, for a list to choose from.
@@ -95,7 +96,7 @@ func whoWords(kind, name string) string {
 }
 
 func subjectWords(kind string) string {
-	return cmp.Or(map[string]string{"delivery": "a notice", "draft_request": "a request for a draft", "glass": "an emergency access", "staff": "a person", "session": "a sign-in",
+	return cmp.Or(map[string]string{"delivery": "a notice", "call": "calls", "draft_request": "a request for a draft", "glass": "an emergency access", "staff": "a person", "session": "a sign-in",
 		"trail": "the trail", "event": "an event", "patients": "patients", "patient": "a patient", "message": "a message", "page": "a patient’s page", "network": "a network",
 		"clinic": "the clinic", "settings": "settings", "worklist": "the worklist", "export": "an export", "ledger": "the ledger", "access": "an access review",
 		"breaker": "a channel", "": ""}[kind], kind)

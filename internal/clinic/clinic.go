@@ -36,13 +36,15 @@ type Times struct {
 	DraftLease   time.Duration
 	ReplicaPause time.Duration // how long a replica that failed is left alone
 	Proof        time.Duration // how long every answer to a patient's proof takes
+	Unread       Unread        // what follows when nobody opens a message
 }
 
 // DefaultTimes are those of DELIVERY.
 func DefaultTimes() Times {
 	return Times{Lease: 90 * time.Second, ProviderTime: 20 * time.Second, StartWindow: 15 * time.Second,
 		Reenqueue: time.Minute, LookupGrace: 15 * time.Minute, LookupAgain: 5 * time.Minute, LookupUntil: 24 * time.Hour,
-		BreakerPause: 30 * time.Second, DraftLease: 2 * time.Minute, ReplicaPause: 5 * time.Second, Proof: 400 * time.Millisecond}
+		BreakerPause: 30 * time.Second, DraftLease: 2 * time.Minute, ReplicaPause: 5 * time.Second, Proof: 400 * time.Millisecond,
+		Unread: Unread{First: 24 * time.Hour, Second: 72 * time.Hour, Call: 24 * time.Hour, Urgent: 2 * time.Hour, UrgentCall: time.Hour}}
 }
 
 // Config is what Open needs. Nudge, Announce and Alarm may be nil; they are best effort and run after the commit.
@@ -122,6 +124,9 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 	if c.times == (Times{}) {
 		c.times = DefaultTimes()
 	}
+	if c.times.Unread == (Unread{}) {
+		c.times.Unread = DefaultTimes().Unread
+	}
 	if c.nudge == nil {
 		c.nudge = func(context.Context, Due) {}
 	}
@@ -159,7 +164,7 @@ func (c *Clinic) Close() {
 }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 20
+const SchemaVersion = 21
 
 // Ready says whether Postgres answers, its migrations are at least ours and our keys are its patients'.
 func (c *Clinic) Ready(ctx context.Context) error {

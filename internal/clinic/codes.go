@@ -58,6 +58,8 @@ var ourCodes = map[string]string{
 	"contact_changed": "The patient's address was changed after signing. It has to be signed again for the new address.",
 	"seal":            "What was signed does not match what is stored. " + tell,
 	"withdrawn":       "The message was withdrawn.",
+	"opened":          "The patient has opened the message meanwhile.",
+	"locked":          "The link is locked after five wrong dates of birth.",
 	"expired":         "It could not be sent in time. Its doctor decides what to do.",
 	"no_provider":     "No provider is set up for this channel. " + tell,
 	"other":           "The provider gave a reason that we cannot show.",

@@ -111,6 +111,10 @@ const (
 	DeliveryPreview   Deed = "delivery.preview"
 	DeliveryRetry     Deed = "delivery.retry"
 
+	ReminderMake Deed = "reminder.make"
+	CallList     Deed = "call.list"
+	CallRecord   Deed = "call.record"
+
 	SecurityShow Deed = "security.show"
 	SecurityEdit Deed = "security.edit"
 
@@ -255,7 +259,8 @@ var policy = map[Deed]rule{
 	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
 	DeliveryReconcile: machines, DeliverySettle: machines,
 	DeliveryReceive: {RoleProvider: Everything},
-	DeliveryResend:  writers, DeliveryMarkSent: writers,
+	ReminderMake:    worker, CallList: writers, CallRecord: writers,
+	DeliveryResend: writers, DeliveryMarkSent: writers,
 	DeliveryList: writers, DeliveryPreview: {Doctor: Team}, DeliveryRetry: {Doctor: Team},
 
 	SecurityShow: admins, SecurityEdit: admins, StatusShow: watchers, BreakerOpen: admins, BreakerClose: admins,
@@ -300,7 +305,7 @@ var policy = map[Deed]rule{
 var views = map[Deed]bool{
 	WorklistShow: true, PatientList: true, PatientShow: true, PatientChange: true, BriefNew: true, BriefShow: true, DraftShow: true, DraftCheck: true, DraftDiff: true,
 	ReviewList: true, ReviewShow: true, MessageShow: true, SettingsShow: true, StatusShow: true, QueueView: true, PageRead: true,
-	DeliveryList: true, DeliveryPreview: true,
+	DeliveryList: true, DeliveryPreview: true, CallList: true,
 	SessionList: true, SessionListAll: true,
 	NetworkList: true, ReportList: true, SecurityShow: true,
 	AlertList: true,

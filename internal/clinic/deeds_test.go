@@ -181,6 +181,13 @@ func decidingActs() []act {
 			_, err := c.DeliveryRetry(ctx, a, x.delivery, 1)
 			return err
 		}},
+		{"CallList", clinic.CallList, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.CallList(ctx, a, false, "")
+			return err
+		}},
+		{"CallRecord", clinic.CallRecord, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
+			return c.CallRecord(ctx, a, x.message, 0, "reached")
+		}},
 		{"DeliveryMarkSent", clinic.DeliveryMarkSent, true, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			_, err := c.DeliveryMarkSent(ctx, a, x.delivery, 1)
 			return err
@@ -197,6 +204,10 @@ func machineActs(w *clinictest.World) []act {
 		}},
 		{"DeliveryRecord", clinic.DeliveryRecord, false, func(c *clinic.Clinic, a clinic.Actor, x things) error {
 			return c.DeliveryRecord(ctx, a, &clinic.Parcel{DeliveryID: x.message}, "x", clinic.Outcome{})
+		}},
+		{"ReminderMake", clinic.ReminderMake, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+			_, err := c.ReminderMake(ctx, a, 10)
+			return err
 		}},
 		{"DeliverySweep", clinic.DeliverySweep, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { _, err := c.DeliverySweep(ctx, a); return err }},
 		{"DeliveryReconcile", clinic.DeliveryReconcile, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {

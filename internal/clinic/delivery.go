@@ -64,7 +64,7 @@ func (t *tx) promise(ctx context.Context, b *chest, m db.MessageLockRow, contact
 	row := db.DeliveryCreateParams{ID: id, ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version, Kind: "notice",
 		Round: before.rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
 		RecipientSealed: b.seal(to, "deliveries", "recipient", id), BodySealed: b.seal(body, "deliveries", "body", id),
-		Mac: t.c.noticeMAC(id, m.Channel, to, body, m.Version), NextAttemptAt: due, NotAfter: due.Add(notAfter(m.Priority)), CreatedAt: t.at}
+		Mac: t.c.noticeMAC("notice", id, m.Channel, to, body, m.Version), NextAttemptAt: due, NotAfter: due.Add(notAfter(m.Priority)), CreatedAt: t.at}
 	if b.err != nil {
 		return b.err
 	}
@@ -75,8 +75,9 @@ func (t *tx) promise(ctx context.Context, b *chest, m db.MessageLockRow, contact
 	return t.deliveryEvent(ctx, id, m.ClinicID, m.PatientID, 1, map[string]any{"to": "queued", "round": before.rounds + 1})
 }
 
-func (c *Clinic) noticeMAC(id uuid.UUID, channel, to, body string, version int32) []byte {
-	return c.keys.MAC("notice", id[:], []byte(channel), []byte(to), []byte(body), fmt.Append(nil, version))
+// noticeMAC binds all that goes out. Its kind is part of it: nobody makes one of another.
+func (c *Clinic) noticeMAC(kind string, id uuid.UUID, channel, to, body string, version int32) []byte {
+	return c.keys.MAC(kind, id[:], []byte(channel), []byte(to), []byte(body), fmt.Append(nil, version))
 }
 
 // deliveryEvent is the line of the trail that every change of state must have; the database insists on it.

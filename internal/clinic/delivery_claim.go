@@ -96,18 +96,34 @@ func (t *tx) take(ctx context.Context, one *claim, x db.DeliveriesTakeRow) error
 	if stop.to != "" {
 		return t.moveDelivery(ctx, &d, stop)
 	}
+	if d.Kind == reminderKind {
+		stop, wait, err := t.stillUnread(ctx, *d.MessageID, d.ClinicID)
+		switch {
+		case err != nil:
+			return err
+		case wait:
+			return t.later(&d)
+		case stop.to != "":
+			return t.moveDelivery(ctx, &d, stop)
+		}
+	}
 	pass, err := t.mayPass(ctx, d.Channel, x.Breaker, d.ID)
 	if err != nil {
 		return err
 	}
 	if !pass {
-		d.EnqueuedAt = nil // the relay looks at it again as soon as the breaker lets it
-		t.line.save(&d, d.Rev)
-		return nil
+		return t.later(&d)
 	}
 	one.parcel = c.parcel(t.at, x, to, body)
 	one.parcel.StopURL = stopURL
 	return t.claim(ctx, d)
+}
+
+// later leaves a delivery queued. The relay looks at it again as soon as its channel's breaker lets it.
+func (t *tx) later(d *db.Delivery) error {
+	d.EnqueuedAt = nil
+	t.line.save(d, d.Rev)
+	return nil
 }
 
 // claim takes the row for one attempt: its number is the fence.
@@ -148,12 +164,12 @@ func (c *Clinic) asSigned(x db.DeliveriesTakeRow, b *chest, to, body Text) bool 
 		signer: *x.SignerID, name: *x.SignerName, role: *x.SignerRole, at: *x.SignedAt}
 	return b.err == nil && c.holds(x.FinalMac, s) && addressedTo(x.FinalEvidence, d.Channel, d.RecipientIndex) &&
 		bytes.Equal(d.RecipientIndex, c.keys.Index("address", looseKey(to.Reveal()))) &&
-		hmac.Equal(d.Mac, c.noticeMAC(d.ID, d.Channel, to.Reveal(), body.Reveal(), *d.MessageVersion))
+		hmac.Equal(d.Mac, c.noticeMAC(d.Kind, d.ID, d.Channel, to.Reveal(), body.Reveal(), *d.MessageVersion))
 }
 
 func (c *Clinic) parcel(now time.Time, x db.DeliveriesTakeRow, to, body Text) *Parcel {
 	d := x.Delivery
-	subject, _ := notice(x.NoticeName, d.Channel, "")
+	subject := subjectOf(d.Kind, x.NoticeName, d.Channel, body)
 	return &Parcel{DeliveryID: d.ID, Attempt: int(d.Attempt) + 1, Kind: d.Kind, Channel: d.Channel, To: to, Subject: subject, Body: body,
 		CallbackURL: c.baseURL + "/webhooks/twilio/" + d.ID.String(), StartBy: now.Add(c.times.StartWindow), DueAt: d.NextAttemptAt, NotAfter: d.NotAfter, clinicID: d.ClinicID,
 		doubted: x.Breaker != breakerClosed || x.Failures > 0}

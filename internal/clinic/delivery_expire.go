@@ -27,7 +27,7 @@ func (c *Clinic) expireNotice(ctx context.Context, a Actor, deed Deed, d db.Deli
 			return err
 		}
 		expired, err := t.expireDelivery(ctx, d.ID)
-		if err != nil || expired == nil {
+		if err != nil || expired == nil || expired.Kind != "notice" { // a reminder's message was handed over
 			return err
 		}
 		return t.unsent(ctx, db.MessageLockRow(m), *expired)

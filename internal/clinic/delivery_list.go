@@ -74,6 +74,7 @@ type DeliveryRow struct {
 	At, WrittenAt       time.Time
 	CanSettle           bool
 	CanResend           bool
+	Unread              bool   // handed over, and not opened in its time
 	Back                string // whose signature it waits for again
 	Href                string
 }
@@ -133,7 +134,7 @@ func (t *tx) deliveries(ctx context.Context, f DeliveryFilter, limit int) ([]db.
 	}
 	since, until := f.written(t.at)
 	return t.Queries.DeliveryList(ctx, db.DeliveryListParams{Outcomes: outcomes, StaffID: t.actor.ID, ClinicID: t.clinicID(), Live: f.Show == "trouble",
-		Channel: f.Channel, Code: f.Code, Since: since, Until: until, AfterPriority: at.P, AfterAt: at.D, AfterID: at.I, RowLimit: int32(limit)})
+		At: t.at, Channel: f.Channel, Code: f.Code, Since: since, Until: until, AfterPriority: at.P, AfterAt: at.D, AfterID: at.I, RowLimit: int32(limit)})
 }
 
 func (t *tx) deliveryRow(r db.DeliveryListRow) (DeliveryRow, error) {
@@ -141,7 +142,7 @@ func (t *tx) deliveryRow(r db.DeliveryListRow) (DeliveryRow, error) {
 	row := DeliveryRow{ID: r.ID, MessageID: *r.MessageID, Patient: b.open(r.NameSealed, "patients", "name", r.PatientID), Channel: r.Channel,
 		Priority: Priorities[r.Priority], RedFlag: r.RedFlag, State: r.State, Level: deliveryLevel(r.State), Words: deliveryWords(r.State, r.ErrorClass),
 		Round: int(r.Round), Rev: int(r.Rev), Attempt: int(r.Attempt), MarkedBy: r.MarkedBy, At: r.UpdatedAt, WrittenAt: r.CreatedAt,
-		Href: "/messages/" + r.MessageID.String()}
+		Unread: r.Unread && slices.Contains(handedOver, r.State), Href: "/messages/" + r.MessageID.String()}
 	if r.State == "queued" && r.NextAttemptAt.After(t.at) {
 		row.NextAt = &r.NextAttemptAt
 	}

@@ -1,6 +1,7 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -53,12 +54,20 @@ func (t *tx) homeOfWriter(ctx context.Context) ([]Figure, error) {
 	}
 	unfinished := Figure{Label: "Yours to finish", Value: strconv.Itoa(int(n.Unfinished)), Href: "/#worklist-list"}
 	returned := Figure{Label: "Returned to you", Value: strconv.Itoa(int(n.Returned)), Href: "/#worklist-list", Level: levelIf(n.Returned > 0, "ask")}
+	followed, err := t.CallCounts(ctx, t.callCountsParams())
+	if err != nil {
+		return nil, err
+	}
+	unread := Figure{Label: "Unread", Value: cmp.Or(unreadCount(followed.Unread), "0"), Href: "/calls/unread", Level: levelIf(followed.Unread > 0, "ask")}
+	if followed.Calls > 0 {
+		unread.Note = unreadCount(followed.Calls) + " to call"
+	}
 	if !t.actor.Can(ReviewApprove) {
 		review := Figure{Label: "In review", Value: strconv.Itoa(int(n.InReview)), Href: "/reviews"}
 		if n.Late > 0 {
 			review.Note, review.Level = fmt.Sprintf("%d past their time", n.Late), "ask"
 		}
-		return []Figure{unfinished, returned, review}, nil
+		return []Figure{unfinished, returned, review, unread}, nil
 	}
 	sign := Figure{Label: "To sign", Value: strconv.Itoa(int(n.InReview)), Href: "/reviews"}
 	if n.InReview > 0 {
@@ -66,7 +75,7 @@ func (t *tx) homeOfWriter(ctx context.Context) ([]Figure, error) {
 	}
 	late := Figure{Label: "Past their time", Value: strconv.Itoa(int(n.Late)), Href: "/reviews", Level: levelIf(n.Late > 0, "stop")}
 	signed, err := t.homeSigned(ctx)
-	return []Figure{sign, late, unfinished, signed}, err
+	return []Figure{sign, late, unfinished, unread, signed}, err
 }
 
 func levelIf(yes bool, level string) string {

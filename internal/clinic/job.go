@@ -22,6 +22,7 @@ var Jobs = []Job{
 	{"ledger", "Ledger", "Seals what is new on the audit trail, and each minute writes a checkpoint outside the database.", time.Second, false},
 	{"sweep", "Sweep", "Looks for notices and drafts whose worker died.", 15 * time.Second, true},
 	{"reconcile", "Reconcile", "Asks the providers about notices of which nobody knows whether they went out.", 15 * time.Second, true},
+	{JobRemindersName, "Reminders", "Reminds patients of messages that nobody has opened, and then asks staff to call.", 5 * time.Minute, true},
 	{"verify", "Verify", "Carries out the verifications of the audit trail that somebody asked for.", time.Second, false},
 	{"access", "Access review", "Puts the week’s access together for its review.", 15 * time.Minute, true},
 	{"jobs", "Run now", "Takes up the jobs that somebody asked for on this page.", 5 * time.Second, false},

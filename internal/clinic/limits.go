@@ -9,6 +9,7 @@ const (
 	searchMost      = 20
 	worklistPage    = 50
 	deliveryPage    = 50
+	unreadMost      = 1000 // unread messages that are counted; beyond it, "over 1,000" will do
 
 	textMost    = 6000            // a message; the doctor's word limit is a finding (C15), not a refusal
 	mergeWindow = 5 * time.Minute // what one person saves within it is one version

@@ -21,9 +21,10 @@ type Step struct {
 	State  string // for a delivery: the state it reached
 }
 
-// DeliveryView is one round of a notice.
+// DeliveryView is one round of a notice, or a reminder of it.
 type DeliveryView struct {
 	ID             uuid.UUID
+	Reminder       bool
 	Channel, State string
 	Words          string
 	Attempt, Rev   int
@@ -65,6 +66,7 @@ type MessageView struct {
 	CanTakeBack              bool // nothing arrived: the signer may take the signature back and sign for the address of now
 	CanWithdraw              bool
 	CanSchedule              bool
+	Call                     *CallRow // what follows because nobody has opened it
 	lockedAt                 *time.Time
 }
 
@@ -88,6 +90,9 @@ func (c *Clinic) MessageShow(ctx context.Context, a Actor, id uuid.UUID) (Messag
 			return b.err
 		}
 		if err := t.viewDeliveries(ctx, &v); err != nil {
+			return err
+		}
+		if v.Call, err = t.callOf(ctx, b, id, m.PatientID); err != nil {
 			return err
 		}
 		v.CanWithdraw = t.actor.Can(MessageWithdraw) && m.Status != "withdrawn"
@@ -118,10 +123,10 @@ func (t *tx) viewDeliveries(ctx context.Context, v *MessageView) error {
 
 func (t *tx) roundView(status string, r db.Delivery) DeliveryView {
 	settle := r.State == "needs_person" && t.actor.Can(DeliveryMarkSent)
-	d := DeliveryView{ID: r.ID, Channel: r.Channel, State: r.State, Words: deliveryWords(r.State, r.ErrorClass), Attempt: int(r.Attempt), Rev: int(r.Rev),
+	d := DeliveryView{ID: r.ID, Reminder: r.Kind == reminderKind, Channel: r.Channel, State: r.State, Words: ofReminder(r.Kind, deliveryWords(r.State, r.ErrorClass)), Attempt: int(r.Attempt), Rev: int(r.Rev),
 		At: r.UpdatedAt, Level: deliveryLevel(r.State), Round: int(r.Round), Again: r.Resends > 0, CanSettle: settle,
 		CanResend: settle && status == "approved" && r.NotAfter.After(t.at) && t.actor.Can(DeliveryResend),
-		CanRetry: status == "approved" && !r.Superseded && deliveryLevel(r.State) == "stop" && slices.Contains(retryable, r.State) &&
+		CanRetry: status == "approved" && r.Kind == "notice" && !r.Superseded && deliveryLevel(r.State) == "stop" && slices.Contains(retryable, r.State) &&
 			!slices.Contains(deadAddress, r.ErrorClass) && t.actor.Can(DeliveryRetry)}
 	if r.State == "queued" {
 		d.Until = &r.NotAfter
@@ -134,6 +139,7 @@ func (t *tx) roundView(status string, r db.Delivery) DeliveryView {
 
 // mayUndo says what the signer may still take back: a notice that waits, or one that came to nothing.
 func (v *MessageView) mayUndo(t *tx, rounds []db.Delivery) {
+	rounds = slices.DeleteFunc(slices.Clone(rounds), func(d db.Delivery) bool { return d.Kind != "notice" })
 	if len(rounds) == 0 || v.Message.Status != "approved" || !t.actor.Can(MessageUndo) || v.Message.signerID != t.actor.ID {
 		return
 	}

@@ -18,13 +18,20 @@ type deliveryStep struct {
 	Round          int
 }
 
+// byReminder is what a step of a reminder went by.
+const byReminder = "reminder by "
+
 // deliverySteps reads the states that the notices went through from the trail itself. Attempts that sent nothing are told as
 // one step with their number, however many there were: the provider may have been away for days.
 func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
 	ids := make([]uuid.UUID, len(v.Deliveries))
-	channel := map[uuid.UUID]string{}
+	channel, reminders := map[uuid.UUID]string{}, map[uuid.UUID]bool{}
 	for i, d := range v.Deliveries {
 		ids[i], channel[d.ID] = d.ID, map[string]string{"email": "e-mail", "sms": "SMS"}[d.Channel]
+		if d.Reminder {
+			channel[d.ID] = byReminder + channel[d.ID]
+			reminders[d.ID] = true
+		}
 	}
 	rows, err := t.DeliverySteps(ctx, db.DeliveryStepsParams{ClinicID: t.clinicID(), Ids: ids, Since: v.Message.createdAt.Add(-24 * time.Hour)})
 	if err != nil {
@@ -56,7 +63,11 @@ func (t *tx) deliverySteps(ctx context.Context, v *MessageView) error {
 		if d.To != "sending" {
 			tries[id] = 0
 		}
-		told[id] = append(steps, toldStep(r, d, channel[id]))
+		s := toldStep(r, d, channel[id])
+		if title := ofReminder(reminderKind, s.Title); reminders[id] && title != s.Title { // the title says it already
+			s.Title, s.By = title, strings.TrimPrefix(s.By, byReminder)
+		}
+		told[id] = append(steps, s)
 	}
 	for _, id := range ids {
 		for _, s := range told[id] {
@@ -99,10 +110,7 @@ func toldStep(r db.DeliveryStepsRow, d deliveryStep, by string) Step {
 
 // deliveryNext is what a signed message still waits for.
 func (v *MessageView) deliveryNext(todo func(title, kind string)) {
-	var last DeliveryView
-	if n := len(v.Deliveries); n > 0 {
-		last = v.Deliveries[n-1]
-	}
+	last := v.lastNotice()
 	if last.NextAt != nil {
 		title := "Goes out"
 		if last.Attempt > 0 {
@@ -117,6 +125,19 @@ func (v *MessageView) deliveryNext(todo func(title, kind string)) {
 	if v.OpenedAt == nil && deliveryLevel(last.State) != "stop" {
 		todo("Opened by the patient", "page")
 	}
+	if v.Call != nil && v.Call.CallAt != nil {
+		todo("A call to the patient", "call")
+	}
+}
+
+// lastNotice is the last round of the message's notice.
+func (v *MessageView) lastNotice() (last DeliveryView) {
+	for _, d := range v.Deliveries {
+		if !d.Reminder {
+			last = d
+		}
+	}
+	return last
 }
 
 // untried: nothing stands in the way of another time for the notice.
@@ -124,8 +145,8 @@ func (v *MessageView) untried() bool {
 	if v.Message.Status != "approved" {
 		return true
 	}
-	n := len(v.Deliveries)
-	return n > 0 && v.Deliveries[n-1].State == "queued" && v.Deliveries[n-1].Attempt == 0 && !v.Deliveries[n-1].Again
+	last := v.lastNotice()
+	return last.State == "queued" && last.Attempt == 0 && !last.Again
 }
 
 // scheduleTitle tells a change of the time, on the clinic's clock.

@@ -1,6 +1,7 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -66,20 +67,24 @@ func (t *tx) reviewSteps(ctx context.Context, b *chest, v *MessageView) error {
 	return err
 }
 
-// signDeeds are the deeds that are told of a signature.
-var signDeeds = []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw), string(MessageSchedule)}
+// signDeeds are the deeds that are told of a signature, and of what followed when nobody read it.
+var signDeeds = []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw), string(MessageSchedule), string(ReminderMake), string(CallRecord)}
 
 // signSteps reads signatures, and what was done about them later, from the trail itself.
 func (t *tx) signSteps(ctx context.Context, v *MessageView) error {
 	told := map[Deed]Step{ReviewApprove: {Title: "Countersigned", State: "approved"}, MessageUndo: {Title: "Signature undone", State: "undone"},
-		MessageWithdraw: {Title: "Withdrawn: the page says so", State: "withdrawn", Level: "stop"}, MessageSchedule: {State: "scheduled"}}
+		MessageWithdraw: {Title: "Withdrawn: the page says so", State: "withdrawn", Level: "stop"}, MessageSchedule: {State: "scheduled"},
+		ReminderMake: {Title: "Staff are asked to call", State: "call", Level: "stop", Kind: "call"}, CallRecord: {State: "called", Kind: "call"}}
 	rows, err := t.AuditOfMessage(ctx, db.AuditOfMessageParams{ClinicID: t.clinicID(), MessageID: &v.Message.ID, Deeds: signDeeds})
 	for _, r := range rows {
 		s := told[Deed(r.Deed)]
-		if Deed(r.Deed) == MessageSchedule {
+		switch Deed(r.Deed) {
+		case MessageSchedule:
 			s.Title = scheduleTitle(r.Detail, v.Message.ClinicZone)
+		case ReminderMake, CallRecord:
+			s = callStep(s, r.Detail)
 		}
-		s.At, s.By, s.Kind = r.At, r.ActorName, "review"
+		s.At, s.By, s.Kind = r.At, r.ActorName, cmp.Or(s.Kind, "review")
 		v.step(s)
 	}
 	return err

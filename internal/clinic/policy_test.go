@@ -93,6 +93,9 @@ delivery.settle   worker operator
 delivery.receive  provider
 delivery.resend   staff reviewer doctor
 delivery.mark-sent staff reviewer doctor
+reminder.make     worker
+call.list         staff reviewer doctor
+call.record       staff reviewer doctor
 instance.hold     worker operator
 instance.show     operator
 delivery.restore  operator

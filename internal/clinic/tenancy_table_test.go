@@ -68,7 +68,7 @@ var queriesWithoutTeam = map[string]string{
 		DraftRequestLast DraftRequestsOfMessage DraftRequestsCancel ReviewCurrent ReviewClose ReviewReopen ReviewsOfMessage
 		MessageBriefed MessageDrafted MessageFindings MessageMove MessageSign MessageUnsign MessageSchedule MessageWithdraw
 		DeliveryRounds DeliveriesOfMessage DeliveryOfMessage DeliveryMayHaveReached DeliverySchedule DeliverySuspect DeliveryLockIn
-		PageOfMessage PageLock PageRevoke PageLasts`,
+		PageOfMessage PageLock PageRevoke PageLasts FollowUpOfMessage FollowUpLock CallRecord`,
 	"behind the door: by the id of a patient that PatientGet gave, which joins the care team": `
 		MessagesOfPatient PatientKeyGet PatientUpdate ContactsOfPatient ContactRetire`,
 	"the actor's own requests, counted":                                    `DraftUsage`,
@@ -89,7 +89,7 @@ var queriesWithoutTeam = map[string]string{
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided
 		DraftRequestClaim DraftRequestProgress DraftRequestRetry DraftRequestFinish DraftRequestCharge DraftRequestsSpent DraftRequestsDue
-		DraftRequestMessage MessageLockByWorker`,
+		DraftRequestMessage MessageLockByWorker FollowUpsDue FollowUpsMove FollowUpEnd PageUnread`,
 	"a verified provider": `
 		DeliveriesLock EventsMatchable ContactBounce ClinicsOfAddress`,
 	"the patient, by the secret in their link": `

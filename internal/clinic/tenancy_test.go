@@ -169,7 +169,7 @@ func TestQueriesHoldTheClinic(t *testing.T) {
 
 // ofPatients are the tables whose rows are about one patient.
 var ofPatients = strings.Fields(`patients patient_keys contacts messages briefs drafts draft_requests acknowledgements reviews deliveries
-	delivery_attempts pages page_proofs page_sessions glass`)
+	delivery_attempts pages page_proofs page_sessions glass follow_ups`)
 
 // Each query about patients joins the care team, or is here with the reason why not.
 func TestQueriesJoinTheCareTeam(t *testing.T) {

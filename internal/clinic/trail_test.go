@@ -83,6 +83,8 @@ func aWeekLater(t *testing.T, w *clinictest.World) {
 	w.Clock.Add(8 * 24 * time.Hour)
 	_, err := w.Clinic.AccessMake(ctx, worker)
 	must(t, err)
+	_, err = w.Clinic.ReminderMake(ctx, worker, 10) // nobody has opened what was sent
+	must(t, err)
 	_, err = w.Clinic.AuditVerify(ctx, w.Auditor)
 	must(t, err)
 	_, err = w.Clinic.AuditRun(ctx, worker, nil)

@@ -1,5 +1,7 @@
 package clinic
 
+import "strings"
+
 // The sentences for states; those for codes are in codes.go.
 
 func stepTitle(state string) string {
@@ -10,6 +12,15 @@ func stepTitle(state string) string {
 		"undelivered": "Did not arrive", "failed": "The provider refused it; nothing was sent", "refused": "Not sent: refused by us",
 		"cancelled": "Cancelled before it was sent", "expired": "Expired before it could be sent",
 	}[state]
+}
+
+// ofReminder says of a reminder what words say of a notice.
+func ofReminder(kind, words string) string {
+	if kind != reminderKind {
+		return words
+	}
+	return strings.NewReplacer("Notice queued", "Reminder queued", "the notice", "the reminder", "Expired before it could be sent. It could not be sent in time. Its doctor decides what to do.",
+		"Expired before it could be sent.").Replace(words)
 }
 
 // decisionTitle is the step of a delivery that a person settled.

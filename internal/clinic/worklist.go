@@ -31,6 +31,7 @@ type MessageRow struct {
 	DraftFailed    bool
 	Delivery       string
 	DeliveryWords  string
+	Unread         bool // handed over, and not opened in its time
 	Unsent         bool // signed, and not sent in time: it waits for a signature again
 	DueAt, Since   time.Time
 	Late           bool
@@ -56,6 +57,9 @@ func waiting(r Role) (reviews, own bool) {
 	signs := r == Doctor || r == Reviewer
 	return signs, signs || r == Staff
 }
+
+// calls says on whose worklist the call tasks stand: who signs sees them counted, and in their own list.
+func calls(r Role) bool { return r == Staff }
 
 // WorklistShow lists what waits for the actor: for who signs, the reviews of their care teams and their own unfinished
 // messages; for staff, their own drafts and returns; and for all of them the deliveries that went wrong.
@@ -104,9 +108,37 @@ func (t *tx) besides(ctx context.Context, w *Worklist, reviews bool) error {
 		w.Rows = append(w.Rows, unfinished.Rows...)
 	}
 	troubled, err := t.troubled(ctx)
+	if err != nil {
+		return err
+	}
 	w.Rows = append(troubled, w.Rows...)
+	if calls(t.actor.Role) {
+		tasks, err := t.callTasks(ctx)
+		if err != nil {
+			return err
+		}
+		w.Rows = append(tasks, w.Rows...)
+	}
 	slices.SortStableFunc(w.Rows, func(a, b MessageRow) int { return cmp.Compare(b.urgency(), a.urgency()) })
-	return err
+	return nil
+}
+
+// callTasks are the patients whom staff are to call.
+func (t *tx) callTasks(ctx context.Context) ([]MessageRow, error) {
+	rows, err := t.callRows(ctx, false, "", worklistPage)
+	if err != nil {
+		return nil, err
+	}
+	var out []MessageRow
+	for _, r := range rows {
+		c, err := t.callRow(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, MessageRow{ID: c.MessageID, PatientID: c.PatientID, Patient: c.Patient, Status: "approved", Priority: c.Priority, RedFlag: c.RedFlag, Channel: c.Channel,
+			Doctor: c.Doctor, Delivery: "call", DeliveryWords: c.Why, Gist: Text(c.Why), Since: valueOf(c.CallAt), Href: c.Href, Todo: "call", TodoLevel: "stop"})
+	}
+	return out, nil
 }
 
 // urgency is the order of what waits: red flags, then what is urgent, then the rest; and in each of them first what was
@@ -126,9 +158,13 @@ func (m MessageRow) urgency() (n int) {
 
 // counted adds how many wait in all, and since when.
 func (t *tx) counted(ctx context.Context, w *Worklist, reviews, own bool) error {
-	n, err := t.WorklistCount(ctx, db.WorklistCountParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Reviews: reviews, Own: own})
+	n, err := t.WorklistCount(ctx, t.worklistCountParams(reviews, own))
 	w.Waiting, w.Oldest = int(n.Waiting), n.Oldest
 	return err
+}
+
+func (t *tx) worklistCountParams(reviews, own bool) db.WorklistCountParams {
+	return db.WorklistCountParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Reviews: reviews, Own: own, Calls: own && calls(t.actor.Role), At: t.at}
 }
 
 // ReviewList is the worklist of signatures only.
@@ -147,7 +183,7 @@ func (c *Clinic) WorklistCount(ctx context.Context, a Actor) (int, error) {
 	if !own {
 		return 0, nil
 	}
-	n, err := db.New(c.pool).WorklistCount(ctx, db.WorklistCountParams{ClinicID: a.ClinicID, StaffID: a.ID, Reviews: reviews, Own: own})
+	n, err := db.New(c.pool).WorklistCount(ctx, db.WorklistCountParams{ClinicID: a.ClinicID, StaffID: a.ID, Reviews: reviews, Own: own, Calls: calls(a.Role), At: c.now().UTC()})
 	return int(n.Waiting), err
 }
 
@@ -250,7 +286,7 @@ func (t *tx) troubled(ctx context.Context) ([]MessageRow, error) {
 
 // messagesOf lists a patient's messages, newest first.
 func (t *tx) messagesOf(ctx context.Context, p Patient) ([]MessageRow, error) {
-	rows, err := t.MessagesOfPatient(ctx, db.MessagesOfPatientParams{ClinicID: t.clinicID(), PatientID: p.ID})
+	rows, err := t.MessagesOfPatient(ctx, db.MessagesOfPatientParams{ClinicID: t.clinicID(), PatientID: p.ID, At: t.at})
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +301,8 @@ func (t *tx) messagesOf(ctx context.Context, p Patient) ([]MessageRow, error) {
 		b.openJSON(r.BodySealed, "briefs", "body", r.BriefID, &body)
 		m := MessageRow{ID: r.ID, PatientID: r.PatientID, Patient: p.Name, Gist: gist(body.Inquiry), Status: r.Status, Priority: Priorities[r.Priority],
 			RedFlag: r.RedFlag, Kind: r.Kind, Channel: r.Channel, Open: int(r.OpenFindings), Doctor: r.DoctorName, Author: r.AuthorName,
-			Delivery: r.DeliveryState, DeliveryWords: deliveryWords(r.DeliveryState, r.ErrorClass), DueAt: r.DueAt, Since: r.CreatedAt}
+			Delivery: r.DeliveryState, DeliveryWords: deliveryWords(r.DeliveryState, r.ErrorClass), DueAt: r.DueAt, Since: r.CreatedAt,
+			Unread: r.Unread && slices.Contains(handedOver, r.DeliveryState)}
 		m.todo(t.actor)
 		out = append(out, m)
 	}
@@ -288,6 +325,9 @@ func (m *MessageRow) todo(a Actor) {
 		m.Href = "/messages/" + id
 		set(map[string]string{"queued": "going out", "sending": "going out", "accepted": "on its way", "in_transit": "on its way", "sent": "on its way",
 			"delivered": "delivered", "opened": "opened", "acknowledged": "read and confirmed"}[m.Delivery], deliveryLevel(m.Delivery))
+		if m.Unread {
+			set("unread", "ask")
+		}
 		if m.Status == "withdrawn" {
 			set("withdrawn", "")
 		}

@@ -227,6 +227,9 @@ func (t Times) check() (bad Complaints) {
 		bad = append(bad, fmt.Sprintf("TIME_LEASE (%s) must be longer than TIME_START_WINDOW and TIME_PROVIDER_TIMEOUT together (%s).",
 			t.Lease, t.StartWindow+t.ProviderTimeout))
 	}
+	if t.RemindSecond <= t.RemindFirst {
+		bad = append(bad, fmt.Sprintf("TIME_REMIND_SECOND (%s) must be longer than TIME_REMIND_FIRST (%s): both count from the notice.", t.RemindSecond, t.RemindFirst))
+	}
 	return bad
 }
 

@@ -99,6 +99,7 @@ func TestLoadRefusesEachFault(t *testing.T) {
 		"bad DSN":                  {local, "SENTRY_DSN", "https://sentry.io/1", "a key and a project"},
 		"a replica of nothing":     {local, "DATABASE_REPLICA_URL", "postgres://%zz", "not an address"},
 		"a replica that is none":   {local, "DATABASE_REPLICA_URL", "postgres://app:pw-local-1@127.0.0.1:5433/countersign?sslmode=disable", "leave it empty"},
+		"reminders in order":       {local, "TIME_REMIND_SECOND", "24h", "longer than TIME_REMIND_FIRST"},
 		"lease too short":          {local, "TIME_LEASE", "35s", "longer than TIME_START_WINDOW"},
 		"no relay":                 {local, "TIME_RELAY_EVERY", "0s", "longer than nothing"},
 	})

@@ -188,6 +188,12 @@ type Times struct {
 	AnchorEvery     time.Duration `env:"ANCHOR_EVERY" envDefault:"1m"`      // between two checkpoints that are written outside the database
 	AlertEvery      time.Duration `env:"ALERT_EVERY" envDefault:"1m"`       // between two evaluations of the alert rules, of all workers together
 	FiguresEvery    time.Duration `env:"FIGURES_EVERY" envDefault:"15s"`    // between two writes of what a process counted
+	RemindEvery     time.Duration `env:"REMIND_EVERY" envDefault:"5m"`      // between two looks at messages that nobody has opened
+	RemindFirst     time.Duration `env:"REMIND_FIRST" envDefault:"24h"`     // from a notice to the first reminder
+	RemindSecond    time.Duration `env:"REMIND_SECOND" envDefault:"72h"`    // from a notice to the second
+	RemindUrgent    time.Duration `env:"REMIND_URGENT" envDefault:"2h"`     // from an urgent notice to its one reminder
+	CallAfter       time.Duration `env:"CALL_AFTER" envDefault:"24h"`       // from the last reminder to the task to call the patient
+	CallUrgent      time.Duration `env:"CALL_URGENT" envDefault:"1h"`       // the same of an urgent message
 	DraftLease      time.Duration `env:"DRAFT_LEASE" envDefault:"120s"`     // how long a claim on a draft request holds
 }
 

@@ -61,32 +61,35 @@ const deliveryList = `-- name: DeliveryList :many
 
 SELECT x.id, x.patient_id, x.message_id, x.round, x.channel, x.priority, x.state, x.rev, x.attempt, x.resends, x.error_class, x.not_after,
        x.next_attempt_at, x.created_at, x.updated_at, x.message_status, x.red_flag, x.doctor_id,
-       p.name_sealed, k.wrapped, s.name AS doctor_name, coalesce(w.name, '')::text AS marked_by
-FROM unnest($1::text[]) o(outcome)
+       p.name_sealed, k.wrapped, s.name AS doctor_name, coalesce(w.name, '')::text AS marked_by,
+       (f.ended_at IS NULL AND f.unread_at IS NOT NULL AND f.unread_at <= $1::timestamptz)::bool AS unread
+FROM unnest($2::text[]) o(outcome)
 CROSS JOIN generate_series(0, 3) r(priority)
 CROSS JOIN LATERAL (
     SELECT d.id, d.clinic_id, d.patient_id, d.message_id, d.round, d.channel, d.priority, d.state, d.rev, d.attempt, d.resends, d.error_class, d.not_after,
            d.next_attempt_at, d.created_at, d.updated_at, d.marked_sent_by, m.status AS message_status, m.red_flag, m.doctor_id
     FROM deliveries d
-    JOIN care_team ct ON ct.patient_id = d.patient_id AND ct.clinic_id = d.clinic_id AND ct.staff_id = $2
+    JOIN care_team ct ON ct.patient_id = d.patient_id AND ct.clinic_id = d.clinic_id AND ct.staff_id = $3
     JOIN messages m ON m.id = d.message_id AND m.clinic_id = d.clinic_id
-    WHERE d.clinic_id = $3 AND d.kind = 'notice' AND NOT d.superseded
+    WHERE d.clinic_id = $4 AND d.kind = 'notice' AND NOT d.superseded
       AND delivery_outcome(d.state) = o.outcome AND d.priority = r.priority
-      AND (o.outcome <> 'trouble' OR (m.status <> 'withdrawn') = $4::bool)
-      AND ($5::text = '' OR d.channel = $5::text)
-      AND ($6::text = '' OR d.error_class = $6::text)
-      AND d.created_at > $7::timestamptz AND d.created_at <= $8::timestamptz
-      AND ($9::int < 0 OR d.priority < $9::int
-           OR d.priority = $9::int AND (d.created_at, d.id) < ($10::timestamptz, $11::uuid))
-    ORDER BY d.created_at DESC, d.id DESC LIMIT $12::int) x
+      AND (o.outcome <> 'trouble' OR (m.status <> 'withdrawn') = $5::bool)
+      AND ($6::text = '' OR d.channel = $6::text)
+      AND ($7::text = '' OR d.error_class = $7::text)
+      AND d.created_at > $8::timestamptz AND d.created_at <= $9::timestamptz
+      AND ($10::int < 0 OR d.priority < $10::int
+           OR d.priority = $10::int AND (d.created_at, d.id) < ($11::timestamptz, $12::uuid))
+    ORDER BY d.created_at DESC, d.id DESC LIMIT $13::int) x
 JOIN patients p ON p.id = x.patient_id AND p.clinic_id = x.clinic_id
 JOIN patient_keys k ON k.patient_id = x.patient_id AND k.clinic_id = x.clinic_id
 JOIN staff s ON s.id = x.doctor_id AND s.clinic_id = x.clinic_id
 LEFT JOIN staff w ON w.id = x.marked_sent_by AND w.clinic_id = x.clinic_id
-ORDER BY x.priority DESC, x.created_at DESC, x.id DESC LIMIT $12::int
+LEFT JOIN follow_ups f ON f.message_id = x.message_id AND f.clinic_id = x.clinic_id
+ORDER BY x.priority DESC, x.created_at DESC, x.id DESC LIMIT $13::int
 `
 
 type DeliveryListParams struct {
+	At            time.Time
 	Outcomes      []string
 	StaffID       uuid.UUID
 	ClinicID      uuid.UUID
@@ -124,11 +127,13 @@ type DeliveryListRow struct {
 	Wrapped       []byte
 	DoctorName    string
 	MarkedBy      string
+	Unread        bool
 }
 
 // The deliveries screen. A list walks one index range for each outcome and priority, urgent first, newest first.
 func (q *Queries) DeliveryList(ctx context.Context, arg DeliveryListParams) ([]DeliveryListRow, error) {
 	rows, err := q.db.Query(ctx, deliveryList,
+		arg.At,
 		arg.Outcomes,
 		arg.StaffID,
 		arg.ClinicID,
@@ -172,6 +177,7 @@ func (q *Queries) DeliveryList(ctx context.Context, arg DeliveryListParams) ([]D
 			&i.Wrapped,
 			&i.DoctorName,
 			&i.MarkedBy,
+			&i.Unread,
 		); err != nil {
 			return nil, err
 		}

@@ -756,17 +756,20 @@ func (q *Queries) MessageWithdraw(ctx context.Context, arg MessageWithdrawParams
 const messagesOfPatient = `-- name: MessagesOfPatient :many
 SELECT m.id, m.patient_id, m.status, m.priority, m.red_flag, m.kind, m.channel, m.open_findings, m.due_at, m.updated_at, m.created_at, m.doctor_id, m.author_id,
        d.name AS doctor_name, a.name AS author_name, b.id AS brief_id, b.body_sealed,
-       coalesce(dl.state, '')::text AS delivery_state, coalesce(dl.error_class, '')::text AS error_class
+       coalesce(dl.state, '')::text AS delivery_state, coalesce(dl.error_class, '')::text AS error_class,
+       (f.ended_at IS NULL AND f.unread_at IS NOT NULL AND f.unread_at <= $1::timestamptz)::bool AS unread
 FROM messages m
+LEFT JOIN follow_ups f ON f.message_id = m.id AND f.clinic_id = m.clinic_id
 JOIN staff d ON d.id = m.doctor_id AND d.clinic_id = m.clinic_id
 JOIN staff a ON a.id = m.author_id AND a.clinic_id = m.clinic_id
 JOIN LATERAL (SELECT br.id, br.body_sealed FROM briefs br WHERE br.message_id = m.id AND br.clinic_id = m.clinic_id ORDER BY br.version DESC LIMIT 1) b ON true
 LEFT JOIN LATERAL (SELECT x.state, x.error_class FROM deliveries x WHERE x.message_id = m.id AND x.clinic_id = m.clinic_id AND x.kind = 'notice' ORDER BY x.round DESC LIMIT 1) dl ON true
-WHERE m.clinic_id = $1 AND m.patient_id = $2
+WHERE m.clinic_id = $2 AND m.patient_id = $3
 ORDER BY m.created_at DESC, m.id DESC LIMIT 50
 `
 
 type MessagesOfPatientParams struct {
+	At        time.Time
 	ClinicID  uuid.UUID
 	PatientID uuid.UUID
 }
@@ -791,10 +794,11 @@ type MessagesOfPatientRow struct {
 	BodySealed    seal.Sealed
 	DeliveryState string
 	ErrorClass    string
+	Unread        bool
 }
 
 func (q *Queries) MessagesOfPatient(ctx context.Context, arg MessagesOfPatientParams) ([]MessagesOfPatientRow, error) {
-	rows, err := q.db.Query(ctx, messagesOfPatient, arg.ClinicID, arg.PatientID)
+	rows, err := q.db.Query(ctx, messagesOfPatient, arg.At, arg.ClinicID, arg.PatientID)
 	if err != nil {
 		return nil, err
 	}
@@ -822,6 +826,7 @@ func (q *Queries) MessagesOfPatient(ctx context.Context, arg MessagesOfPatientPa
 			&i.BodySealed,
 			&i.DeliveryState,
 			&i.ErrorClass,
+			&i.Unread,
 		); err != nil {
 			return nil, err
 		}
@@ -956,6 +961,11 @@ SELECT count(*)::int AS waiting, coalesce(min(q.since), now())::timestamptz AS o
     WHERE $4::bool AND x.clinic_id = $1 AND x.kind = 'notice'
       AND x.state IN ('unknown', 'needs_person', 'failed', 'refused', 'undelivered', 'expired')
       AND NOT EXISTS (SELECT 1 FROM deliveries y WHERE y.message_id = x.message_id AND y.clinic_id = x.clinic_id AND y.kind = x.kind AND y.round > x.round)
+    UNION ALL
+    SELECT f.call_at FROM follow_ups f
+    JOIN messages m ON m.id = f.message_id AND m.clinic_id = f.clinic_id AND m.status = 'approved'
+    JOIN care_team ct ON ct.patient_id = f.patient_id AND ct.clinic_id = f.clinic_id AND ct.staff_id = $2
+    WHERE $5::bool AND f.clinic_id = $1 AND f.call_at <= $6::timestamptz
 ) q
 `
 
@@ -964,6 +974,8 @@ type WorklistCountParams struct {
 	StaffID  uuid.UUID
 	Reviews  bool
 	Own      bool
+	Calls    bool
+	At       time.Time
 }
 
 type WorklistCountRow struct {
@@ -977,6 +989,8 @@ func (q *Queries) WorklistCount(ctx context.Context, arg WorklistCountParams) (W
 		arg.StaffID,
 		arg.Reviews,
 		arg.Own,
+		arg.Calls,
+		arg.At,
 	)
 	var i WorklistCountRow
 	err := row.Scan(&i.Waiting, &i.Oldest)

@@ -360,6 +360,26 @@ type FigureQuarter struct {
 	Buckets []int64
 }
 
+type FollowUp struct {
+	MessageID   uuid.UUID
+	ClinicID    uuid.UUID
+	PatientID   uuid.UUID
+	Priority    int32
+	DueAt       *time.Time
+	HandedAt    *time.Time
+	UnreadAt    *time.Time
+	Reminders   int32
+	RemindedAt  *time.Time
+	CallAt      *time.Time
+	CallReason  string
+	Calls       int32
+	CalledAt    *time.Time
+	CalledBy    *uuid.UUID
+	CallOutcome string
+	EndedAt     *time.Time
+	EndedReason string
+}
+
 type Glass struct {
 	ID           uuid.UUID
 	ClinicID     uuid.UUID

@@ -138,6 +138,7 @@ func (h *house) hostileScene() shown {
 		must(h.t, c.ReviewSubmit(ctx, staff, id, v.Message.Version))
 		s.links = append(s.links, h.hostileEnd(upTo, id, v.Message.Version+1)...)
 	}
+	h.unread("tom-reyes") // whose name is bait too
 	h.workAgain()
 	h.hostileGlass()
 	var rev int
@@ -154,6 +155,13 @@ func (h *house) hostileGlass() {
 	must(h.t, err)
 	_, err = c.GlassBreak(ctx, h.actor("tom-reyes"), clinic.GlassForm{MRN: "RC-4471", Reason: baited(500, 6)})
 	must(h.t, err)
+}
+
+// unread makes the signed messages such that nobody has opened and that somebody has called about, once, at a wrong number.
+func (h *house) unread(caller string) {
+	h.t.Helper()
+	h.exec(`UPDATE follow_ups f SET due_at = NULL, handed_at = now(), unread_at = now(), call_at = now(), call_reason = 'unread', reminders = 2, calls = 1,
+		called_at = now(), called_by = s.id, call_outcome = 'wrong_number' FROM staff s WHERE s.clinic_id = f.clinic_id AND s.subject = $1 AND f.ended_at IS NULL`, caller)
 }
 
 // workAgain is a new worker process, after stopWork.

@@ -56,6 +56,7 @@ func (h *house) scene() shown {
 	must(h.t, c.ReviewApprove(ctx, doctor, unknown, version(unknown), nil))
 	s.events = h.events()
 	h.waitFor("the notice went out", 30*time.Second, func() bool { return h.state(unknown) != "queued" && h.state(unknown) != "sending" })
+	h.unread("priya-nair")
 	return s
 }
 

@@ -30,6 +30,8 @@ const (
 	saidRetried    flash = "retried"
 	saidScheduled  flash = "scheduled"
 
+	saidCalled flash = "called"
+
 	saidNetwork    flash = "network"
 	saidUnblocked  flash = "unblocked"
 	saidJoined     flash = "joined"
@@ -66,6 +68,7 @@ var sentences = map[flash]string{
 	saidResumed:      "Resumed. What waited goes out now.",
 	saidRetried:      "On their way once more.",
 	saidScheduled:    "Saved. It goes out when you said.",
+	saidCalled:       "Recorded, with your name.",
 	saidNetwork:      "Added. It is in force in every process within a few seconds.",
 	saidUnblocked:    "Taken off.",
 	saidJoined:       "Added. They can see this patient now.",

@@ -78,6 +78,7 @@ func forms() map[string]fields {
 		"/deliveries/preview":    listed.with(fields{"pick": {kind: fieldID, many: true}, "all": {kind: fieldChoice}}),
 		"/deliveries/retry":      {"row": {kind: fieldChoice, many: true}},
 		"/deliveries/:id/resend": from, "/deliveries/:id/mark-sent": from,
+		"/calls/:id/record":       from.with(fields{"outcome": {kind: fieldChoice}}),
 		"/alerts/:id/acknowledge": version.with(fields{"note": {}}), "/alerts/:id/silence": version.with(fields{"lasts": {kind: fieldNumber}}),
 		"/breakers/:channel/open": version, "/breakers/:channel/close": version,
 

@@ -15,7 +15,7 @@ import (
 func (s *Server) functions() template.FuncMap {
 	t := times{now: s.cfg.Now, zone: s.clinicZone}
 	return template.FuncMap{
-		"field": newField, "schedule": newSchedule, "area": newField,
+		"field": newField, "calling": newCalling, "schedule": newSchedule, "area": newField,
 		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "dated": t.dated, "iso": t.iso, "second": t.second, "day": t.day,
 		"due": t.due, "moment": t.moment, "left": t.left, "ahead": t.ahead,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,

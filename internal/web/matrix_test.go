@@ -58,7 +58,7 @@ const (
 // with an id that is not here fails.
 var (
 	subjects = map[string]subject{"patients": patients, "briefs": messages, "drafts": messages, "reviews": messages, "messages": messages,
-		"deliveries": notices, "sessions": sessions, "glass": glasses, "staff": persons, "settings": persons, "teams": teams, "networks": entries,
+		"deliveries": notices, "calls": messages, "sessions": sessions, "glass": glasses, "staff": persons, "settings": persons, "teams": teams, "networks": entries,
 		"audit": acts, "access": weeks, "alerts": warnings}
 	carried = map[string]subject{"/briefs/new": patients, "/briefs": patients, "/briefs/flags": patients, "/deliveries/preview": notices,
 		"/deliveries/retry": notices, pathEvents: messages}

@@ -180,6 +180,9 @@ func (s *Server) routesOfMessages() []route {
 		{post, "/deliveries/retry", doorStaff, clinic.DeliveryRetry, s.deliveryRetry},
 		{post, "/deliveries/:id/resend", doorStaff, clinic.DeliveryResend, s.deliveryResend},
 		{post, "/deliveries/:id/mark-sent", doorStaff, clinic.DeliveryMarkSent, s.deliveryMarkSent},
+		{get, "/calls", doorStaff, clinic.CallList, s.callList},
+		{get, "/calls/unread", doorStaff, clinic.CallList, s.callListUnread},
+		{post, "/calls/:id/record", doorStaff, clinic.CallRecord, s.callRecord},
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	pageStatus      name = "status/show"
 	pageDeliveries  name = "delivery/show"
 	pageRetry       name = "delivery/preview"
+	pageCalls       name = "call/show"
 	pageSettings    name = "settings/show"
 	pageStaff       name = "staff/list"
 	pageTeams       name = "team/list"
@@ -72,6 +73,7 @@ const (
 	partPreview    name = "settings/_preview"
 	partError      name = "_error"
 	partDeliveries name = "delivery/_list"
+	partCalls      name = "call/_list"
 	partChecksLive name = "audit/_checks"
 	partReportHead name = "audit/_report-head"
 	partReportRows name = "audit/_report-rows"
@@ -93,7 +95,7 @@ func layoutOf(page name) name {
 func allScreens() []screen {
 	var all []screen
 	for _, p := range []name{pageSignIn, pageSignedOut, pageNoRole, pageSessions, pageWorklist, pagePatients, pagePatient, pagePatientForm, pageBrief,
-		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
+		pageDraft, pageDiff, pageReview, pageMessage, pageStatus, pageDeliveries, pageRetry, pageCalls, pageSettings, pageStaff, pageTeams, pageTeam, pageGlass, pageGlassList,
 		pageAsk, pageRead, pageStop, pageStopped,
 		pageEnded, pageNetworks, pageReports, pageSecurity, pageAlerts, pageUsage, pagePrompts, pageClinic, pageJobs, pageAudit, pageAuditEvent, pageChecks, pageSeen, pageDisclosures, pageAccessList, pageAccess,
 		pageStyleguide, pageError} {
@@ -104,5 +106,5 @@ func allScreens() []screen {
 
 func allParts() []name {
 	return []name{partWorklist, partPatients, partFlags, partCard, partProgress, partChecks, partSaved, partReview, partTimeline,
-		partStatus, partFigures, partAlerts, partDeliveries, partPreview, partError, partChecksLive, partReportHead, partReportRows, partReportFoot}
+		partStatus, partFigures, partAlerts, partDeliveries, partCalls, partPreview, partError, partChecksLive, partReportHead, partReportRows, partReportFoot}
 }

@@ -197,6 +197,10 @@ func (s trail) waysOfDeliveries() map[string]way {
 			v, got := preview()
 			return v.post("/deliveries/retry", confirmed(got)...)
 		},
+		"POST /calls/:id/record": func() *httptest.ResponseRecorder {
+			id := unread(s.t, s.site, true)
+			return s.as(s.t, w.Staff).post("/calls/"+id+"/record", "version", "0", "outcome", "no_answer")
+		},
 		"POST /deliveries/:id/resend":    settle("resend"),
 		"POST /deliveries/:id/mark-sent": settle("mark-sent"),
 	}

@@ -40,6 +40,7 @@ type Config struct {
 	SweepEvery   time.Duration // between two looks for leases that ran out, and at what is unknown; 5 s unless set
 	SealEvery    time.Duration // between two sealings of what is new on the audit trail; 1 s unless set
 	AnchorEvery  time.Duration // between two checkpoints that go outside; 1 min unless set
+	RemindEvery  time.Duration // between two looks at messages that nobody has opened; 5 min unless set
 	NightlyEvery time.Duration // between two looks whether the night's work is due; 1 min unless set
 	JobsEvery    time.Duration // between two looks whether somebody asked for a job to run now; 5 s unless set
 	Concurrency  int           // tasks at once; 16 unless set
@@ -80,7 +81,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	defaults := map[*time.Duration]time.Duration{&cfg.ProviderTime: 20 * time.Second, &cfg.Shutdown: 25 * time.Second,
 		&cfg.RelayEvery: time.Second, &cfg.SweepEvery: 5 * time.Second, &cfg.SealEvery: time.Second, &cfg.AnchorEvery: time.Minute,
-		&cfg.NightlyEvery: time.Minute, &cfg.JobsEvery: 5 * time.Second}
+		&cfg.RemindEvery: 5 * time.Minute, &cfg.NightlyEvery: time.Minute, &cfg.JobsEvery: 5 * time.Second}
 	for setting, standard := range defaults {
 		if *setting <= 0 {
 			*setting = standard
@@ -148,6 +149,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.SealEvery, "ledger", (&anchoring{Worker: w}).seal) })
 	loops.Go(func() { w.every(ctx, w.cfg.Alerts.Every/alertTries, "alerts", w.evaluate) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "alert notices", w.notices) })
+	loops.Go(func() { w.every(ctx, w.cfg.RemindEvery, clinic.JobRemindersName, w.remind) })
 	loops.Go(func() { w.every(ctx, w.cfg.NightlyEvery, clinic.JobNightlyName, w.nightly) })
 	loops.Go(func() { w.every(ctx, w.cfg.JobsEvery, "jobs", w.takeUp) })
 	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "verify", w.verify) })
