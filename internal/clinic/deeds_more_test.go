@@ -68,5 +68,8 @@ func steeringActs() []act {
 
 // nightActs are the worker's, at night.
 func nightActs() []act {
-	return []act{{"JobNightly", clinic.JobNightly, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.JobNightly(ctx, a, false) }}}
+	return []act{{"JobNightly", clinic.JobNightly, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+		_, err := c.JobNightly(ctx, a, false)
+		return err
+	}}}
 }

@@ -48,10 +48,10 @@ func nightOf(at time.Time, zone *time.Location) time.Time {
 	return dayOf(at, zone).Add(nightHour * time.Hour)
 }
 
-// JobNightly does the night's work when its hour has come and nobody has done it, or when asked; else nothing. One worker at a
-// time: the job's row is locked, and whoever finds it locked leaves it.
-func (c *Clinic) JobNightly(ctx context.Context, a Actor, asked bool) error {
-	return c.do(ctx, a, JobNightly, Subject{Kind: "job"}, func(t *tx) error {
+// JobNightly does the night's work when its hour has come and nobody has done it, or when asked; else nothing, and did is false.
+// One worker at a time: the job's row is locked, and whoever finds it locked leaves it.
+func (c *Clinic) JobNightly(ctx context.Context, a Actor, asked bool) (did bool, err error) {
+	err = c.do(ctx, a, JobNightly, Subject{Kind: "job"}, func(t *tx) error {
 		if err := t.home(ctx); err != nil {
 			if KindOf(err) == NotFound { // no clinic yet, so no night's work
 				t.silent = true
@@ -90,8 +90,10 @@ func (c *Clinic) JobNightly(ctx context.Context, a Actor, asked bool) error {
 			return err
 		}
 		t.detail["found"] = n
+		did = true
 		return t.NightlyDone(ctx, db.NightlyDoneParams{Day: today, Found: found})
 	})
+	return did && err == nil, err
 }
 
 func (t *tx) nightly(ctx context.Context) (n Nightly, err error) {

@@ -69,7 +69,7 @@ func machinesAtWork(t *testing.T, w *clinictest.World) {
 	w.Clock.Add(10 * time.Minute)
 	_, err = w.Clinic.DeliverySweep(ctx, worker)
 	must(t, err)
-	must(t, w.Clinic.JobNightly(ctx, worker, true))
+	night(t, w, true)
 	rows, err := w.Clinic.DeliveryReconcile(ctx, worker, 10)
 	must(t, err)
 	for _, u := range rows {

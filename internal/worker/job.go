@@ -30,7 +30,7 @@ func (j *jobs) woken(name string) <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.wake == nil {
-		j.wake, j.noted = map[string]chan struct{}{}, map[string]noted{}
+		j.wake = map[string]chan struct{}{}
 	}
 	j.wake[name] = make(chan struct{}, 1)
 	return j.wake[name]
@@ -44,20 +44,11 @@ func (j *jobs) due(name string, at time.Time, code string) bool {
 	if known && last.code == code && at.Sub(last.at) < notedEvery {
 		return false
 	}
+	if j.noted == nil {
+		j.noted = map[string]noted{}
+	}
 	j.noted[name] = noted{at, code}
 	return true
-}
-
-// ran writes a run down, if that is due. That it cannot is no reason for the job to stop.
-func (w *Worker) ran(ctx context.Context, o clinic.JobOutcome, asked bool) {
-	if ctx.Err() != nil || !w.jobs.due(o.Job, o.Began, o.Code) && !asked {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if err := w.cfg.Clinic.JobRan(ctx, o); err != nil {
-		w.jobs.forget(o.Job)
-	}
 }
 
 // forget has the next run written down.
@@ -94,5 +85,9 @@ func (w *Worker) nightly(ctx context.Context) error {
 	asked := wasAsked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	return w.cfg.Clinic.JobNightly(ctx, clinic.WorkerActor("nightly"), asked)
+	did, err := w.cfg.Clinic.JobNightly(ctx, clinic.WorkerActor("nightly"), asked)
+	if err == nil && !did {
+		return idle
+	}
+	return err
 }
