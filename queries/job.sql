@@ -19,6 +19,9 @@ UPDATE job_runs SET asked_at = NULL WHERE asked_at IS NOT NULL AND job = ANY(@jo
 -- One worker at a time, and no other waits for it.
 SELECT done_day FROM job_runs WHERE job = 'nightly' FOR UPDATE SKIP LOCKED;
 
+-- name: NightlyDoneDay :one
+SELECT done_day FROM job_runs WHERE job = 'nightly';
+
 -- name: NightlyBegin :exec
 INSERT INTO job_runs (job) VALUES ('nightly') ON CONFLICT DO NOTHING;
 

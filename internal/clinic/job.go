@@ -39,7 +39,7 @@ var Jobs = []Job{
 	{"verify", "Verify", "Carries out the verifications of the audit trail that somebody asked for.", time.Second, ByOne, false, ""},
 	{"access", "Access review", "Puts the week’s access together for its review.", 15 * time.Minute, ByOne, true, ""},
 	{"jobs", "Run now", "Takes up the jobs that somebody asked for on this page.", 5 * time.Second, ByEach, false, ""},
-	{JobNightlyName, "Nightly", "Takes away sign-ins, patients’ sessions and counted tries that are long over, and looks for records that miss what belongs to them. Clinical records are never deleted.", 0, ByOne, true, ""},
+	{JobNightlyName, "Nightly", "Takes away sign-ins, patients’ sessions and counted tries that are long over, and messages that ended longer ago than the clinic keeps them; looks for records that miss what belongs to them.", 0, ByOne, true, ""},
 }
 
 // Watched says whether each run is told to whoever watches scheduled jobs: those of a minute or more, which nobody would miss

@@ -24,7 +24,7 @@ func at(t *testing.T, w *clinictest.World, days, hour int) {
 // night is a worker's look whether the night's work is due.
 func night(t *testing.T, w *clinictest.World, asked bool) (did bool) {
 	t.Helper()
-	did, err := w.Clinic.JobNightly(ctx, worker, asked)
+	did, err := w.Clinic.JobNightly(ctx, worker, asked, false)
 	must(t, err)
 	return did
 }
@@ -42,7 +42,7 @@ func TestNightlyOnceANight(t *testing.T) {
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
-			if _, err := w.Clinic.JobNightly(ctx, worker, false); err != nil {
+			if _, err := w.Clinic.JobNightly(ctx, worker, false, false); err != nil {
 				t.Error(err)
 			}
 		})

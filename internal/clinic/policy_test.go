@@ -20,7 +20,7 @@ var otherDoors = []string{
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
-	"JobsTake", "JobRan", // job_test.go
+	"JobsTake", "JobRan", "RetentionDue", // job_test.go, retention_test.go
 	"GlassSee", "AccessSee", // glass_test.go, access_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", "LedgerMonths", // ledger_seal_test.go, ledger_attack_test.go
 	"AlertsSee", "AlertsNow", "AlertNoticesTake", "AlertNoticeSent", // alert_test.go
@@ -80,6 +80,7 @@ message.show      staff reviewer doctor
 message.undo      staff reviewer doctor
 message.withdraw  doctor
 message.schedule  staff reviewer doctor
+message.retire    worker
 delivery.list     staff reviewer doctor
 delivery.preview  doctor
 delivery.retry    doctor

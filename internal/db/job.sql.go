@@ -134,6 +134,17 @@ func (q *Queries) NightlyDone(ctx context.Context, arg NightlyDoneParams) error 
 	return err
 }
 
+const nightlyDoneDay = `-- name: NightlyDoneDay :one
+SELECT done_day FROM job_runs WHERE job = 'nightly'
+`
+
+func (q *Queries) NightlyDoneDay(ctx context.Context) (string, error) {
+	row := q.db.QueryRow(ctx, nightlyDoneDay)
+	var done_day string
+	err := row.Scan(&done_day)
+	return done_day, err
+}
+
 const nightlyLock = `-- name: NightlyLock :one
 SELECT done_day FROM job_runs WHERE job = 'nightly' FOR UPDATE SKIP LOCKED
 `

@@ -104,6 +104,9 @@ func TestJobsAreWatched(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
+	if n := w.Count(t, "SELECT count(*) FROM job_runs WHERE code = 'idle'"); n != 0 {
+		t.Errorf("of %d jobs a look is written down as a run", n)
+	}
 	for name, times := range h.jobs {
 		if !clinic.JobOf(name).Watched() {
 			t.Errorf("%s checks in, %d times", name, times)
