@@ -139,11 +139,13 @@ func lives(t *testing.T, w, near *clinictest.World) (gone, kept map[string]uuid.
 	must(t, w.Clinic.MessageWithdraw(ctx, w.Doctor, withdrawn, version(t, w, withdrawn)))
 	gone["withdrawn"] = withdrawn
 	unknown, _ := lost(t, w)
+	halfway, _ := lost(t, w)
+	must(t, w.Clinic.MessageWithdraw(ctx, w.Doctor, halfway, version(t, w, halfway)))
 	w.Clock.Add(time.Minute)
 	failed, p := sent(t, w, "sms", "f")
 	must(t, w.Clinic.DeliveryReceive(ctx, clinic.ProviderActor("twilio", "", ""), []clinic.Receipt{{Provider: "twilio", EventKey: "f", DeliveryID: p.DeliveryID, ProviderID: "f", State: "undelivered", At: w.Clock.Now()}}))
 	wantState(t, w, p.DeliveryID, "undelivered")
-	kept = map[string]uuid.UUID{"unknown": unknown, "undelivered": failed, "queued": w.Approved(t, w.Patient, "email"), "in review": w.Submitted(t, w.Patient, "email"), "drafting": briefed(t, w), "next door": near.Approved(t, near.Patient, "email")}
+	kept = map[string]uuid.UUID{"unknown": unknown, "withdrawn and unknown": halfway, "undelivered": failed, "queued": w.Approved(t, w.Patient, "email"), "in review": w.Submitted(t, w.Patient, "email"), "drafting": briefed(t, w), "next door": near.Approved(t, near.Patient, "email")}
 	pn, err := w.Clinic.DeliveryClaim(ctx, worker, deliveryOf(t, w, kept["next door"]))
 	must(t, err)
 	must(t, w.Clinic.DeliveryRecord(ctx, worker, pn, "sendgrid", clinic.Outcome{Class: clinic.OutcomeAccepted, ProviderID: "near"}))
