@@ -118,7 +118,7 @@ FROM alert_notices n WHERE (n.clinic_id = @clinic_id OR n.clinic_id = '00000000-
 
 -- name: AlertsCount :one
 -- How many fire and wait for somebody: not acknowledged and not silenced.
-SELECT count(*) FILTER (WHERE acknowledged_at IS NULL AND (silenced_until IS NULL OR silenced_until <= @at::timestamptz))::int AS waiting, count(*)::int AS firing
+SELECT count(*) FILTER (WHERE acknowledged_at IS NULL AND (silenced_until IS NULL OR silenced_until <= @at::timestamptz))::int AS waiting
 FROM alerts WHERE (clinic_id = @clinic_id OR clinic_id = '00000000-0000-0000-0000-000000000000') AND state = 'firing';
 
 -- name: AlertsByRule :many

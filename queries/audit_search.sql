@@ -58,5 +58,8 @@ WHERE e.clinic_id = @clinic_id AND e.patient_id = @patient_id AND e.outcome = 'd
 ORDER BY e.at DESC, e.id DESC LIMIT @row_limit;
 
 -- name: AuditChannels :many
--- Behind the door: by which way deliveries of that patient went.
-SELECT d.id, d.channel, d.kind FROM deliveries d WHERE d.clinic_id = @clinic_id AND d.patient_id = @patient_id AND d.id = ANY(@ids::uuid[]);
+-- Behind the door: by which way deliveries of that patient went; of those whose message is deleted, the event of that says it.
+SELECT d.id, d.channel FROM deliveries d WHERE d.clinic_id = @clinic_id AND d.patient_id = @patient_id AND d.id = ANY(@ids::uuid[])
+UNION ALL
+SELECT w.key::uuid, w.value FROM audit_events e CROSS JOIN LATERAL jsonb_each_text(e.detail->'deliveries') w
+WHERE e.clinic_id = @clinic_id AND e.patient_id = @patient_id AND e.deed = 'message.retire' AND e.outcome = 'done';

@@ -1,6 +1,6 @@
 -- name: ClinicEdit :execrows
 UPDATE clinics SET notice_name = @notice_name, phone = @phone, emergency_line = @emergency_line, time_zone = @time_zone, undo_seconds = @undo_seconds,
-    page_days = @page_days, drafting_on = @drafting_on, email_on = @email_on, sms_on = @sms_on, later_on = @later_on, version = version + 1
+    page_days = @page_days, drafting_on = @drafting_on, email_on = @email_on, sms_on = @sms_on, later_on = @later_on, retention_years = sqlc.narg('retention_years'), version = version + 1
 WHERE id = @id AND version = @version;
 
 -- name: ClinicChanges :many

@@ -23,9 +23,17 @@ WHERE m.clinic_id = @clinic_id AND m.signer_id = @staff_id AND m.signed_at >= @s
 -- What was refused lately, at most so many.
 SELECT e.at FROM audit_events e WHERE e.clinic_id = @clinic_id AND e.outcome = 'refused' AND e.at >= @since ORDER BY e.at DESC LIMIT @row_limit;
 
--- name: HomeEvents :one
--- How much is on the trail since, counted up to a limit.
-SELECT count(*)::int FROM (SELECT 1 FROM audit_events e WHERE e.clinic_id = @clinic_id AND e.at >= @since LIMIT @row_limit) q;
+-- name: HomeOfAuditor :one
+-- How much is on the trail since, counted up to a limit; the last verification that ended; and the access reviews that wait.
+SELECT (SELECT count(*) FROM (SELECT 1 FROM audit_events e WHERE e.clinic_id = @clinic_id AND e.at >= @since LIMIT @row_limit) q)::int AS events,
+       coalesce(v.outcome, '')::text AS outcome, v.finished_at, a.waiting, a.oldest
+FROM (SELECT count(*)::int AS waiting, coalesce(min(r.made_at), 'epoch'::timestamptz)::timestamptz AS oldest FROM access_reviews r WHERE r.clinic_id = @clinic_id AND r.signed_at IS NULL) a
+LEFT JOIN LATERAL (SELECT c.outcome, c.finished_at FROM ledger_checks c WHERE c.clinic_id = @clinic_id AND c.finished_at IS NOT NULL ORDER BY c.asked_at DESC LIMIT 1) v ON true;
+
+-- name: HomeAlerts :many
+-- What fires, of the clinic and of the installation, and how much of it nobody is at.
+SELECT rule, count(*)::int AS firing, count(*) FILTER (WHERE acknowledged_at IS NULL AND (silenced_until IS NULL OR silenced_until <= @at::timestamptz))::int AS waiting
+FROM alerts WHERE (clinic_id = @clinic_id OR clinic_id = '00000000-0000-0000-0000-000000000000') AND state = 'firing' GROUP BY rule;
 
 -- name: HomeOfAdmin :one
 SELECT (SELECT count(*) FROM glass g WHERE g.clinic_id = @clinic_id AND g.reviewed_at IS NULL AND g.staff_id <> @staff_id)::int AS glasses,

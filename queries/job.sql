@@ -2,9 +2,10 @@
 SELECT * FROM job_runs ORDER BY job;
 
 -- name: JobRan :exec
+-- The newest run stays; that a job is off where one worker lacks a setting does not hide that another runs it.
 INSERT INTO job_runs (job, ran_at, took_ms, every_ms, code, good_at, runs) VALUES (@job, @ran_at::timestamptz, @took_ms, @every_ms, @code, CASE WHEN @code = '' THEN @ran_at::timestamptz END, 1)
 ON CONFLICT (job) DO UPDATE SET ran_at = excluded.ran_at, took_ms = excluded.took_ms, every_ms = excluded.every_ms, code = excluded.code, good_at = coalesce(excluded.good_at, job_runs.good_at), runs = job_runs.runs + 1
-WHERE job_runs.ran_at IS NULL OR job_runs.ran_at <= excluded.ran_at;
+WHERE job_runs.ran_at IS NULL OR job_runs.ran_at <= excluded.ran_at AND (excluded.code <> 'off' OR job_runs.code = 'off' OR job_runs.ran_at < excluded.ran_at - interval '1 minute');
 
 -- name: JobAsk :exec
 INSERT INTO job_runs (job, asked_at) VALUES (@job, @at::timestamptz)
@@ -17,6 +18,9 @@ UPDATE job_runs SET asked_at = NULL WHERE asked_at IS NOT NULL AND job = ANY(@jo
 -- name: NightlyLock :one
 -- One worker at a time, and no other waits for it.
 SELECT done_day FROM job_runs WHERE job = 'nightly' FOR UPDATE SKIP LOCKED;
+
+-- name: NightlyDoneDay :one
+SELECT done_day FROM job_runs WHERE job = 'nightly';
 
 -- name: NightlyBegin :exec
 INSERT INTO job_runs (job) VALUES ('nightly') ON CONFLICT DO NOTHING;

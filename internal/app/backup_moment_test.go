@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"countersign/internal/backup"
 	"countersign/internal/clinictest"
+	"countersign/internal/config"
 )
 
 // What is done while pg_dump has not even begun is not in the backup: manifest and archive are of one moment.
@@ -107,5 +109,50 @@ func TestBackupsAreFew(t *testing.T) {
 	}
 	if _, err := verify(t, cfg, identity); err != nil {
 		t.Error(err)
+	}
+}
+
+// Without a recipient a backup can be read by anybody, and that is said when it is made and in the list; so is a KEYSET that lacks
+// what the backup's patients were sealed with.
+func TestBackupSaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	_, cfg, identity := saved(t)
+	list := func(cfg *config.Config) string {
+		t.Helper()
+		said, err := backups(t, cfg, func(b *Backups) error { return b.List(t.Context()) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, row, _ := strings.Cut(said, "\n")
+		return strings.Join(strings.Fields(row), " ")
+	}
+	said, err := backups(t, cfg, func(b *Backups) error { return b.Create(t.Context(), 0) })
+	if err != nil || strings.Contains(said, "It is not encrypted") || !strings.Contains(said, "It needs the wrapping keys ") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	if row := list(cfg); !strings.HasSuffix(row, " true holds its keys") {
+		t.Errorf("the list says %s", row)
+	}
+	promoted := change(t, change(t, cfg, KeysetAdd), KeysetPromote)
+	if err := RotateKeys(t.Context(), promoted, false, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if row := list(change(t, promoted, KeysetDrop)); !strings.HasSuffix(row, " true lacks a key") {
+		t.Errorf("without the key the list says %s", row)
+	}
+	bare := *cfg
+	bare.Backup.Recipients, bare.BlobURL = "", "file://"+t.TempDir()
+	bare.Keyset = promoted.Keyset
+	said, err = backups(t, &bare, func(b *Backups) error { return b.Create(t.Context(), 0) })
+	if err != nil || !strings.Contains(said, "It is not encrypted: BACKUP_RECIPIENTS is empty.") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	if row := list(&bare); !strings.HasSuffix(row, " false holds its keys") {
+		t.Errorf("the list says %s", row)
+	}
+	for _, key := range []string{"", identity} {
+		if said, err := verify(t, &bare, key); err != nil || !strings.Contains(said, "The archive is whole") {
+			t.Errorf("verified with the key %t: %v\n%s", key != "", err, said)
+		}
 	}
 }

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"countersign/internal/figures"
+	"countersign/internal/worker"
 )
 
 // webFigures are what a web process tells: what it counted, that it serves, and how well it is guarded.
@@ -20,9 +22,12 @@ func (a *App) webFigures() *figures.Recorder {
 	return figures.New(cfg)
 }
 
-// workerFigures are what a worker tells: what it counted, and, of one worker at a time, whether the web answers.
-func (a *App) workerFigures() *figures.Recorder {
+// workerFigures are what a worker tells: what it counted, and, of one worker at a time, whether the web answers. It is a job of w.
+func (a *App) workerFigures(w *worker.Worker) *figures.Recorder {
 	cfg := a.figures()
+	cfg.Ran = func(ctx context.Context, began time.Time, code string) {
+		w.Ran(ctx, "figures", cfg.Every, began, code)
+	}
 	cfg.Ready = figures.Probe(a.cfg.ProbeURL)
 	return figures.New(cfg)
 }

@@ -48,8 +48,12 @@ func migrateFrom(ctx context.Context, cfg *config.Config, migrations fs.FS, out 
 	}
 	database := stdlib.OpenDB(*owner)
 	defer database.Close()
-	from, to, err := up(ctx, database, migrations)
+	done, err := turn(ctx, database)
 	if err != nil {
+		return err
+	}
+	from, to, err := up(ctx, database, migrations)
+	if done(); err != nil {
 		return err
 	}
 	if from == to {
@@ -111,6 +115,41 @@ func awaitDatabase(ctx context.Context, at *pgx.ConnConfig, out io.Writer) error
 		return fmt.Errorf("the database cannot be reached: %w", err)
 	}
 	return nil
+}
+
+// turn waits until no other migrate is at it, and gives the turn back by done. It asks again and again and does not wait in
+// Postgres: a statement that waits there holds a snapshot, and an index that is made CONCURRENTLY waits for every snapshot, so the
+// two would wait for each other.
+func turn(ctx context.Context, database *sql.DB) (done func(), err error) {
+	conn, err := database.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the database cannot be reached: %w", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, fmt.Errorf("another migration has held the lock for %s; try again when it has ended", lockWait))
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		var mine bool
+		if err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock(hashtext('countersign.migrate'))").Scan(&mine); mine {
+			return func() {
+				_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(hashtext('countersign.migrate'))")
+				conn.Close()
+			}, nil
+		}
+		if err == nil {
+			select {
+			case <-again.C:
+				continue
+			case <-ctx.Done():
+			}
+		}
+		conn.Close()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, err
+	}
 }
 
 // up applies what is missing. ctx ends it between two files.

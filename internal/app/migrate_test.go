@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -108,6 +112,41 @@ func TestMigrateGrants(t *testing.T) {
 	must(t, app, "UPDATE messages SET version = version")
 	if !strings.Contains(out.String(), "from version 0 to ") {
 		t.Errorf("it said %s", out.String())
+	}
+}
+
+// The app's role may delete rows of those tables of which a query of ours does, and of no other.
+func TestMigrateGrantsDeletes(t *testing.T) {
+	t.Parallel()
+	cfg := empty(t)
+	if err := Migrate(context.Background(), cfg, &strings.Builder{}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../queries/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`DELETE FROM ([a-z_]+)`).FindAllStringSubmatch(string(text), -1) {
+			want[m[1]] = true
+		}
+	}
+	app := connect(t, cfg.DatabaseURL.Reveal())
+	rows, err := app.Query(context.Background(), "SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege(c.oid, 'DELETE') ORDER BY 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	may, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wants := slices.Sorted(maps.Keys(want)); !slices.Equal(may, wants) || len(wants) < 15 {
+		t.Errorf("the app's role may delete of\n%v\nand its queries do of\n%v", may, wants)
 	}
 }
 

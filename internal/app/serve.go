@@ -49,7 +49,7 @@ func (a *App) WebOn(ctx context.Context, listener net.Listener) error {
 	hubbing, stop := context.WithCancel(context.WithoutCancel(ctx)) // streams end with the server, the hub after it
 	var hub sync.WaitGroup
 	hub.Go(func() { a.hub.Run(hubbing) })
-	hub.Go(func() { a.fence.Run(hubbing, false) })
+	hub.Go(func() { a.fence.Run(hubbing, false, nil) })
 	hub.Go(func() { a.recorder.Run(hubbing) })
 	defer hub.Wait()
 	defer stop()
@@ -138,8 +138,12 @@ func (a *App) Worker(ctx context.Context) error {
 	a.log.Log(ctx, logging.Notice, "worker is up")
 	beating, stop := context.WithCancel(context.WithoutCancel(ctx)) // as long as a task may still be under way
 	var beats sync.WaitGroup
-	beats.Go(func() { a.fence.Run(beating, true) })
-	beats.Go(func() { a.workerFigures().Run(beating) })
+	beats.Go(func() {
+		a.fence.Run(beating, true, func(ctx context.Context, began time.Time, code string) {
+			w.Ran(ctx, "fence", a.cfg.Times.FenceEvery, began, code)
+		})
+	})
+	beats.Go(func() { a.workerFigures(w).Run(beating) })
 	defer beats.Wait()
 	defer stop()
 	err = w.Run(ctx)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
+
 	"countersign/internal/blob"
 )
 
@@ -96,5 +98,58 @@ func TestBrokenOffIsNotThere(t *testing.T) {
 	}
 	if _, err := s.Read(t.Context(), "../instance"); err == nil || !strings.Contains(err.Error(), "no backup's name") {
 		t.Errorf("a name that leads elsewhere: %v", err)
+	}
+}
+
+// What is kept is what was written, encrypted to whom the manifest names: without their key, or with another, nothing of it comes out.
+func TestArchiveOpensForItsRecipientOnly(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	s, err := Open(t.Context(), "file://"+folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	key, recipient, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	identities := func(key string) []age.Identity {
+		file := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all, err := Identities(file)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%d keys, %v", len(all), err)
+		}
+		return all
+	}
+	m := &Manifest{Name: "20261125T030000Z-aabbccdd", Archive: Archive{Recipients: []string{recipient}}}
+	if err := s.Keep(t.Context(), m, func(_ context.Context, to io.Writer) error { _, err := io.WriteString(to, "Rosa Delgado"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	read := func(keys []age.Identity) (text string, err error) {
+		err = s.ReadArchive(t.Context(), m, keys, true, func(_ context.Context, from io.Reader) error {
+			all, err := io.ReadAll(from)
+			text = string(all)
+			return err
+		})
+		return text, err
+	}
+	if text, err := read(identities(key)); text != "Rosa Delgado" || err != nil {
+		t.Errorf("with its key: %q, %v", text, err)
+	}
+	for name, keys := range map[string][]age.Identity{"no key": nil, "another key": identities(other)} {
+		if text, err := read(keys); text != "" || !errors.Is(err, ErrNoKey) {
+			t.Errorf("with %s: %q, %v", name, text, err)
+		}
+	}
+	if err := s.Sum(t.Context(), m); err != nil {
+		t.Errorf("as it lies there: %v", err)
 	}
 }

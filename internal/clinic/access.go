@@ -267,16 +267,6 @@ func (c *Clinic) AccessSign(ctx context.Context, a Actor, id uuid.UUID, note str
 	})
 }
 
-// AccessSee is how many access reviews wait for a signature, and whether one has waited too long: for every page of who signs
-// them. It leaves no trace.
-func (c *Clinic) AccessSee(ctx context.Context, a Actor) (waiting int, overdue bool, err error) {
-	if !a.Can(AccessSign) {
-		return 0, false, nil
-	}
-	r, err := db.New(c.pool).AccessWaiting(ctx, a.ClinicID)
-	return int(r.Waiting), err == nil && late(r, c.now()), err
-}
-
 // late says whether one that waits has waited too long.
 func late(r db.AccessWaitingRow, now time.Time) bool {
 	return r.Waiting > 0 && now.Sub(r.Oldest) > accessOverdue

@@ -64,15 +64,21 @@ func (a *asking) note(sql string, args []any) {
 	}
 }
 
+// trip is a transaction, or a connection: what goes by it together is one round trip.
+type trip interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+	Conn() *pgx.Conn
+}
+
 // send asks all of them together.
-func (a asking) send(ctx context.Context, tx pgx.Tx) (known []answered, err error) {
+func (a asking) send(ctx context.Context, by trip) (known []answered, err error) {
 	var batch pgx.Batch
 	for _, q := range a {
 		batch.Queue(q.sql, q.args...)
 	}
-	results := tx.SendBatch(ctx, &batch)
+	results := by.SendBatch(ctx, &batch)
 	for _, q := range a {
-		one := answered{question: q, types: tx.Conn().TypeMap()}
+		one := answered{question: q, types: by.Conn().TypeMap()}
 		if err = one.take(results.Query()); err != nil {
 			break
 		}

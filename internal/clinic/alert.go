@@ -141,16 +141,6 @@ func (t *tx) alertsTold(ctx context.Context, lists ...[]AlertRow) error {
 	return err
 }
 
-// AlertsSee is what every page says of alerts to who may see them: how many fire and wait for somebody. To others it is none.
-// It leaves no trace.
-func (c *Clinic) AlertsSee(ctx context.Context, a Actor) (waiting, firing int, err error) {
-	if !a.Can(AlertList) {
-		return 0, 0, nil
-	}
-	n, err := db.New(c.pool).AlertsCount(ctx, db.AlertsCountParams{ClinicID: a.ClinicID, At: c.now().UTC()})
-	return int(n.Waiting), int(n.Firing), err
-}
-
 // AlertAcknowledge says that somebody is at it: nobody is told again until it is over. rev is what the person saw. Field: note.
 func (c *Clinic) AlertAcknowledge(ctx context.Context, a Actor, id uuid.UUID, rev int, note string) error {
 	return c.do(ctx, a, AlertAcknowledge, Subject{Kind: "alert", ID: id}, func(t *tx) error {

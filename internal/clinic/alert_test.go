@@ -82,10 +82,10 @@ func TestAlertAcknowledgeAndSilence(t *testing.T) {
 		t.Fatalf("people were told: %q", got)
 	}
 	one := alerts(t, w).Firing[0]
-	if waiting, firing, err := w.Clinic.AlertsSee(ctx, w.Ops); err != nil || waiting != 1 || firing != 1 {
-		t.Fatalf("%d of %d wait, %v", waiting, firing, err)
+	if waiting, tile := banners(t, w, w.Ops).Alerts, atHome(t, w, w.Ops)["Alerts firing"]; waiting != 1 || tile.Value != "1" || tile.Level != "stop" || tile.Note != one.Rule.Title {
+		t.Fatalf("%d wait, %+v", waiting, tile)
 	}
-	if waiting, firing, err := w.Clinic.AlertsSee(ctx, w.Doctor); err != nil || waiting+firing != 0 {
+	if banners(t, w, w.Doctor).Alerts != 0 {
 		t.Error("a doctor is told of alerts")
 	}
 	must(t, w.Clinic.AlertAcknowledge(ctx, w.Ops, one.ID, one.Rev, "  Asked the\n host. "))
@@ -99,8 +99,8 @@ func TestAlertAcknowledgeAndSilence(t *testing.T) {
 	wantKind(t, w.Clinic.AlertSilence(ctx, w.Ops, one.ID, one.Rev, time.Minute), clinic.Invalid, "a silence of a minute")
 	wantCode(t, w.Clinic.AlertSilence(ctx, w.Ops, one.ID, one.Rev-1, time.Hour), "moved_on", "by who saw an older one")
 	must(t, w.Clinic.AlertSilence(ctx, w.Ops, one.ID, one.Rev, 8*time.Hour))
-	if waiting, firing, _ := w.Clinic.AlertsSee(ctx, w.Ops); waiting != 0 || firing != 1 || alerts(t, w).Firing[0].State() != "silenced" {
-		t.Errorf("%d of %d wait", waiting, firing)
+	if waiting, tile := banners(t, w, w.Ops).Alerts, atHome(t, w, w.Ops)["Alerts firing"]; waiting != 0 || tile.Value != "1" || tile.Level != "ask" || alerts(t, w).Firing[0].State() != "silenced" {
+		t.Errorf("%d wait, %+v", waiting, tile)
 	}
 	release(t, w)
 	evaluate(t, w, 1)

@@ -20,6 +20,7 @@ var deedWords = map[Deed]string{
 	ReviewList: "looked at what is in review", ReviewShow: "looked at a review", ReviewSubmit: "submitted for review", ReviewRecall: "took a submission back",
 	ReviewApprove: "signed a message", ReviewReturn: "returned a message", ReviewApproveClinical: "signed a clinical message",
 	MessageShow: "looked at a message", MessageUndo: "undid a signature", MessageWithdraw: "withdrew a message", MessageSchedule: "said when it goes out",
+	MessageRetire: "deleted a message, past the clinic’s time",
 	DeliveryClaim: "began to send a notice", DeliveryRecord: "wrote down what a provider answered", DeliverySweep: "tidied deliveries up",
 	DeliveryReceive: "reported on a delivery", DeliveryReconcile: "looked for unknown deliveries", DeliverySettle: "settled an unknown delivery",
 	DeliveryResend: "sent a notice again", DeliveryMarkSent: "took a notice as sent", DeliveryList: "looked at deliveries",

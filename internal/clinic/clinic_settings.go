@@ -23,6 +23,8 @@ type ClinicSettings struct {
 	Email, SMS                             bool // as a way to write and sign for; what is signed already goes out
 	Later                                  bool // a time of its own for a notice
 	Limits                                 []DraftLimit
+	RetentionYears                         int    // that messages stay when they are over; 0: for ever
+	RetentionSeen                          string // of a shorter time: what ClinicEdit's refusal said in this field
 	Version                                int
 }
 
@@ -38,6 +40,7 @@ type ClinicView struct {
 	Name     string
 	Settings ClinicSettings
 	Standard []DraftLimit
+	Keeps    *Retention // what the setting comes to tonight; nil: messages stay for ever
 	History  []ClinicChange
 }
 
@@ -47,7 +50,11 @@ func (t *tx) clinicSettings(ctx context.Context) (ClinicSettings, string, error)
 		return ClinicSettings{}, "", found(err)
 	}
 	limits, err := t.draftLimits(ctx)
-	return ClinicSettings{NoticeName: cl.NoticeName, Phone: cl.Phone, EmergencyLine: cl.EmergencyLine, Zone: cl.TimeZone, UndoSeconds: int(cl.UndoSeconds),
+	years := int32(0)
+	if cl.RetentionYears != nil {
+		years = *cl.RetentionYears
+	}
+	return ClinicSettings{RetentionYears: int(years), NoticeName: cl.NoticeName, Phone: cl.Phone, EmergencyLine: cl.EmergencyLine, Zone: cl.TimeZone, UndoSeconds: int(cl.UndoSeconds),
 		PageDays: int(cl.PageDays), Drafting: cl.DraftingOn, Email: cl.EmailOn, SMS: cl.SmsOn, Later: cl.LaterOn, Limits: limits, Version: int(cl.Version)}, cl.Name, err
 }
 
@@ -57,6 +64,13 @@ func (c *Clinic) ClinicShow(ctx context.Context, a Actor) (ClinicView, error) {
 	err := c.do(ctx, a, ClinicShow, Subject{Kind: "clinic", ID: a.ClinicID}, func(t *tx) (err error) {
 		if v.Settings, v.Name, err = t.clinicSettings(ctx); err != nil {
 			return err
+		}
+		if years := v.Settings.RetentionYears; years > 0 {
+			keeps, err := t.retention(ctx, years)
+			if err != nil {
+				return err
+			}
+			v.Keeps = &keeps
 		}
 		rows, err := t.ClinicChanges(ctx, db.ClinicChangesParams{ClinicID: t.clinicID(), RowLimit: clinicChanges})
 		for _, r := range rows {
@@ -68,7 +82,7 @@ func (c *Clinic) ClinicShow(ctx context.Context, a Actor) (ClinicView, error) {
 }
 
 // ClinicEdit saves them. Conflict when somebody else saved since Version. Fields: notice_name phone emergency_line zone
-// undo_seconds page_days email, and of each role staff_drafts, staff_warn_day, staff_warn_month, staff_stop_day.
+// undo_seconds page_days email retention_years retention_seen (see retentionSeen), and of each role staff_drafts, staff_warn_day, staff_warn_month, staff_stop_day.
 func (c *Clinic) ClinicEdit(ctx context.Context, a Actor, s ClinicSettings) error {
 	return c.do(ctx, a, ClinicEdit, Subject{Kind: "clinic", ID: a.ClinicID}, func(t *tx) error {
 		s, err := s.checked()
@@ -79,13 +93,16 @@ func (c *Clinic) ClinicEdit(ctx context.Context, a Actor, s ClinicSettings) erro
 		if err != nil {
 			return err
 		}
+		if err := t.retentionSeen(ctx, before, s); err != nil {
+			return err
+		}
 		changed := s.against(before)
 		if t.silent = len(changed) == 0; t.silent && s.Version == before.Version {
 			return nil
 		}
 		t.silent, t.detail["changed"] = false, changed
 		n, err := t.Queries.ClinicEdit(ctx, db.ClinicEditParams{NoticeName: s.NoticeName, Phone: s.Phone, EmergencyLine: s.EmergencyLine, TimeZone: s.Zone,
-			UndoSeconds: int32(s.UndoSeconds), PageDays: int32(s.PageDays), DraftingOn: s.Drafting, EmailOn: s.Email, SmsOn: s.SMS, LaterOn: s.Later,
+			UndoSeconds: int32(s.UndoSeconds), PageDays: int32(s.PageDays), DraftingOn: s.Drafting, EmailOn: s.Email, SmsOn: s.SMS, LaterOn: s.Later, RetentionYears: retentionColumn(s.RetentionYears),
 			ID: t.clinicID(), Version: int32(s.Version)})
 		if err != nil {
 			return err
@@ -120,6 +137,9 @@ func (s ClinicSettings) checked() (ClinicSettings, error) {
 	}
 	if s.PageDays < 1 || s.PageDays > 30 {
 		v.bad("page_days", "A page can be open for 1 to 30 days.")
+	}
+	if s.RetentionYears < 0 || s.RetentionYears > retentionMost {
+		v.bad("retention_years", "Messages stay for 1 to 100 years after they are over. To keep them for ever, leave the field empty.")
 	}
 	if !s.Email && !s.SMS {
 		v.bad("email", "Leave at least one way to reach patients: e-mail or SMS.")
@@ -159,6 +179,7 @@ func (s ClinicSettings) against(before ClinicSettings) map[string]string {
 	onOff("email", before.Email, s.Email)
 	onOff("sms", before.SMS, s.SMS)
 	onOff("later", before.Later, s.Later)
+	set("retention_years", keptYears(before.RetentionYears), keptYears(s.RetentionYears))
 	for _, l := range s.Limits {
 		was, role := limitOf(before.Limits, l.Role), string(l.Role)
 		set(role+"_drafts", was.Drafts, l.Drafts)
@@ -172,7 +193,7 @@ func (s ClinicSettings) against(before ClinicSettings) map[string]string {
 // settingNames are the settings as people read them; those of roles are made of settingOfRole.
 var (
 	settingNames = map[string]string{"notice_name": "name for notices", "phone": "phone number", "emergency_line": "emergency number", "zone": "time zone",
-		"undo_seconds": "seconds to undo", "page_days": "days a page is open", "drafting": "drafting by the model", "email": "e-mail", "sms": "SMS", "later": "sending later"}
+		"undo_seconds": "seconds to undo", "page_days": "days a page is open", "drafting": "drafting by the model", "email": "e-mail", "sms": "SMS", "later": "sending later", "retention_years": "how long messages are kept"}
 	settingOfRole = map[string]string{"drafts": "drafts a day", "warn_day": "warning a day", "warn_month": "warning a month", "stop_day": "stop a day"}
 )
 

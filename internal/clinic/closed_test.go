@@ -75,8 +75,8 @@ func listsOfPatients(w *clinictest.World) map[string]func(rowsOf) error {
 			return err
 		},
 		"the banner of emergency access": func(all rowsOf) error {
-			open, _, err := w.Clinic.GlassSee(ctx, w.Doctor2)
-			for _, g := range open {
+			seen, err := w.Clinic.BannersSee(ctx, w.Doctor2)
+			for _, g := range seen.Glass {
 				all.add(g.PatientID, g.Name)
 			}
 			return err

@@ -97,6 +97,7 @@ const (
 	MessageUndo     Deed = "message.undo"
 	MessageWithdraw Deed = "message.withdraw"
 	MessageSchedule Deed = "message.schedule"
+	MessageRetire   Deed = "message.retire"
 
 	DeliveryClaim   Deed = "delivery.claim"
 	DeliveryRecord  Deed = "delivery.record"
@@ -255,6 +256,7 @@ var policy = map[Deed]rule{
 	MessageShow: writers, MessageUndo: authors,
 	MessageWithdraw: {Doctor: Team},
 	MessageSchedule: {Staff: Own, Reviewer: Own, Doctor: Team},
+	MessageRetire:   worker,
 
 	DeliveryClaim: worker, DeliveryRecord: worker, DeliverySweep: worker, DeliverySend: worker,
 	DeliveryReconcile: machines, DeliverySettle: machines,

@@ -68,5 +68,11 @@ func steeringActs() []act {
 
 // nightActs are the worker's, at night.
 func nightActs() []act {
-	return []act{{"JobNightly", clinic.JobNightly, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error { return c.JobNightly(ctx, a, false) }}}
+	return []act{{"JobNightly", clinic.JobNightly, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+		_, err := c.JobNightly(ctx, a, false, false)
+		return err
+	}}, {"MessageRetire", clinic.MessageRetire, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
+		_, _, err := c.MessageRetire(ctx, a, &clinic.Retirement{ClinicID: a.ClinicID})
+		return err
+	}}}
 }

@@ -127,6 +127,48 @@ func TestUpMinutes(t *testing.T) {
 	}
 }
 
+// Minutes go after two days, quarters of an hour and vitals after 400, minutes of being up after 31; what is younger stays, and the
+// share of minutes up is the same after each.
+func TestFiguresForget(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	rows := func() string {
+		return w.Strings(t, `SELECT concat_ws(' ', (SELECT count(*) FROM figure_minutes), (SELECT count(*) FROM figure_quarters), (SELECT count(*) FROM vital_hours), (SELECT count(*) FROM up_minutes))`)[0]
+	}
+	one := slo.Histogram{}
+	one.Observe(slo.VitalBounds, .3)
+	count := func() {
+		must(t, w.Clinic.FiguresKeep(t.Context(), uuid.New(), w.Clock.Now(), []clinic.Counted{took(slo.FirstResponse, 1, .01)}))
+		must(t, w.Clinic.VitalsKeep(t.Context(), w.Clock.Now(), map[clinic.VitalKey]slo.Histogram{{Route: "/patients", Vital: "LCP"}: one}))
+		must(t, w.Clinic.UpBeat(t.Context()))
+		_, err := w.Clinic.UpAsk(t.Context(), func(context.Context) bool { return true })
+		must(t, err)
+	}
+	w.Clock.Add(w.Clock.Now().Truncate(time.Hour).Add(time.Hour).Sub(w.Clock.Now()))
+	begin := w.Clock.Now()
+	count() // the first minute of all, of which uptime is no share
+	for range 4 {
+		w.Clock.Add(time.Minute)
+		count()
+	}
+	for _, step := range []struct {
+		age  time.Duration
+		want string
+	}{
+		{48*time.Hour - time.Minute, "5 1 1 5"}, {48*time.Hour + 150*time.Second, "2 1 1 5"}, {49 * time.Hour, "0 1 1 5"}, {31*24*time.Hour + 150*time.Second, "0 1 1 3"},
+		{32 * 24 * time.Hour, "0 1 1 0"}, {400 * 24 * time.Hour, "0 1 1 0"}, {400*24*time.Hour + time.Minute, "0 0 0 0"},
+	} {
+		w.Clock.Add(begin.Add(step.age).Sub(w.Clock.Now()))
+		must(t, w.Clinic.FiguresForget(t.Context()))
+		if got := rows(); got != step.want {
+			t.Errorf("after %s there are %s, want %s", step.age, got, step.want)
+		}
+		if good := measures(t, w)[slo.Uptime].Now.Good; good != 4 {
+			t.Errorf("after %s %d minutes were up", step.age, good)
+		}
+	}
+}
+
 // Of many workers one asks at a time; another asks when there was no ready answer.
 func TestUpAskHasOneLeader(t *testing.T) {
 	t.Parallel()

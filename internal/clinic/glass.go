@@ -186,25 +186,16 @@ func (t *tx) through(byGlass bool) {
 	}
 }
 
-// GlassSee is what every page says of break-glass: to who has a patient open, whom and until when; to who reviews it, how
-// many wait. It is asked with every page and leaves no trace.
-func (c *Clinic) GlassSee(ctx context.Context, a Actor) (open []Glass, waiting int, err error) {
-	q := db.New(c.pool)
-	if a.Can(GlassReview) {
-		n, err := q.GlassUnreviewed(ctx, a.ClinicID)
-		return nil, int(n), err
-	}
-	if policy[GlassBreak][a.Role] == None {
-		return nil, 0, nil
-	}
-	rows, err := q.GlassOpen(ctx, db.GlassOpenParams{ClinicID: a.ClinicID, StaffID: a.ID, At: c.now().UTC()})
+// glassOpen is whom a person may read at the moment by break-glass, for the banner of every page.
+func (c *Clinic) glassOpen(ctx context.Context, q *db.Queries, a Actor, at time.Time) (open []Glass, err error) {
+	rows, err := q.GlassOpen(ctx, db.GlassOpenParams{ClinicID: a.ClinicID, StaffID: a.ID, At: at})
 	for _, r := range rows {
 		b := c.chest(r.PatientID, r.Wrapped)
 		g := Glass{ID: r.ID, PatientID: r.PatientID, Name: b.open(r.NameSealed, "patients", "name", r.PatientID), Until: r.ExpiresAt}
 		if _, err := b.row(&g.Name); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		open = append(open, g)
 	}
-	return open, 0, err
+	return open, err
 }

@@ -138,7 +138,7 @@ func (t *tx) homeOfAuditor(ctx context.Context) ([]Figure, error) {
 		return nil, err
 	}
 	today := dayOf(t.at, zoneOf(cl))
-	events, err := t.HomeEvents(ctx, db.HomeEventsParams{ClinicID: t.clinicID(), Since: today, RowLimit: homeCounted + 1})
+	n, err := t.HomeOfAuditor(ctx, db.HomeOfAuditorParams{ClinicID: t.clinicID(), Since: today, RowLimit: homeCounted + 1})
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,9 @@ func (t *tx) homeOfAuditor(ctx context.Context) ([]Figure, error) {
 	bars := barsOf(refused, today)
 	return []Figure{
 		{Label: "Refused today", Value: countUpTo(int(bars[homeDays-1].N)), Note: countUpTo(len(refused)) + " in seven days", Href: "/audit?outcome=refused", Bars: bars},
-		{Label: "On the trail today", Value: countUpTo(int(events)), Note: "events", Href: "/audit"},
+		{Label: "On the trail today", Value: countUpTo(int(n.Events)), Note: "events", Href: "/audit"},
+		verified(n, t.at),
+		accessFigure(db.AccessWaitingRow{Waiting: n.Waiting, Oldest: n.Oldest}, t.at, "/audit?deed="+string(AccessSign)),
 	}, err
 }
 
@@ -195,11 +197,7 @@ func (t *tx) homeOfAdmin(ctx context.Context) ([]Figure, error) {
 // homeAccess is how many weekly access reviews wait for a signature.
 func (t *tx) homeAccess(ctx context.Context) (Figure, error) {
 	n, err := t.AccessWaiting(ctx, t.clinicID())
-	f := Figure{Label: "Access reviews to sign off", Value: strconv.Itoa(int(n.Waiting)), Level: levelIf(n.Waiting > 0, "ask"), Href: "/access"}
-	if late(n, t.at) {
-		f.Level, f.Note = "stop", "overdue"
-	}
-	return f, err
+	return accessFigure(n, t.at, "/access"), err
 }
 
 func (t *tx) homeOfOps(ctx context.Context) ([]Figure, error) {
@@ -222,8 +220,12 @@ func (t *tx) homeOfOps(ctx context.Context) ([]Figure, error) {
 	if wait := t.at.Sub(oldest); many["queued"] > 0 {
 		due.Note, due.Level = "the oldest for "+spell(wait), levelIf(wait > time.Minute, "ask")
 	}
+	alerts, err := t.homeAlerts(ctx)
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := t.homeJobs(ctx, cl)
-	return []Figure{due,
+	return []Figure{alerts, due,
 		{Label: "Not known", Value: strconv.Itoa(many["unknown"]), Level: levelIf(many["unknown"] > 0, "ask"), Href: "/status"},
 		{Label: "Need a person", Value: strconv.Itoa(many["needs_person"]), Level: levelIf(many["needs_person"] > 0, "stop"), Href: "/status"},
 		jobs,

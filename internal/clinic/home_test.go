@@ -67,7 +67,33 @@ func TestHomeFigures(t *testing.T) {
 		t.Errorf("an overdue access review: %+v", waits)
 	}
 	ops := atHome(t, w, w.Ops)
+	if ops["Alerts firing"].Value != "0" || ops["Alerts firing"].Note != "none" || ops["Alerts firing"].Level != "" {
+		t.Errorf("ops: %+v", ops["Alerts firing"])
+	}
 	if ops["Due and waiting"].Value != "1" || ops["Due and waiting"].Level != "ask" || ops["Jobs in trouble"].Level != "stop" {
 		t.Errorf("ops: %+v", ops)
+	}
+}
+
+// The auditor's home says when the trail was last verified, by the newest verification that has ended, and what access reviews wait.
+func TestHomeOfTheAuditor(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	w.Clock.Add(8 * 24 * time.Hour)
+	_, err := w.Clinic.AccessMake(ctx, worker)
+	must(t, err)
+	w.Clock.Add(8 * 24 * time.Hour)
+	auditor := atHome(t, w, w.Auditor)
+	if auditor["Access reviews to sign off"].Note != "overdue" || auditor["Trail last verified"].Value != "never" || auditor["Trail last verified"].Level != "ask" {
+		t.Errorf("auditor: %+v", auditor)
+	}
+	must(t, w.Exec(t, "INSERT INTO ledger_checks (id, clinic_id, asked_by, asked_at, finished_at, outcome) VALUES (gen_random_uuid(), $1, $2, $3, $3, 'clean'), (gen_random_uuid(), $1, $2, $4, NULL, '')",
+		w.ClinicID, w.Auditor.ID, w.Clock.Now().Add(-3*time.Hour), w.Clock.Now()))
+	if tile := atHome(t, w, w.Auditor)["Trail last verified"]; tile.Value != "clean" || tile.Note != "3 hours ago" || tile.Level != "" {
+		t.Errorf("verified: %+v", tile)
+	}
+	must(t, w.Exec(t, "UPDATE ledger_checks SET outcome = 'tampered' WHERE outcome = 'clean'"))
+	if tile := atHome(t, w, w.Auditor)["Trail last verified"]; tile.Level != "stop" {
+		t.Errorf("verified: %+v", tile)
 	}
 }

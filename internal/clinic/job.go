@@ -8,25 +8,51 @@ import (
 	"countersign/internal/db"
 )
 
-// Job is what the worker does by itself, again and again.
+// Job is what the workers do by themselves, again and again.
 type Job struct {
 	Name, Title, What string
 	Every             time.Duration // unless its worker says otherwise; 0: at night
+	By                string        // who runs it
 	MayAsk            bool          // somebody may want it to run now
+	Needs             string        // the setting without which it has nothing to do
 }
 
-// Jobs are those that people read about; one that a worker has and that is not here is shown by its name. Each is safe to
-// repeat, and of those that must not run twice at once one worker leads, by a lock in Postgres.
+// Who runs a job: each worker does its part of it, or whichever worker comes first does all of it.
+const (
+	ByEach = "each worker"
+	ByOne  = "one worker at a time"
+)
+
+// Jobs is the one table of them: the workers run what it says, the page shows it, and who watches scheduled jobs from outside
+// (Sentry) is told of those that are Watched. Each is safe to repeat, and of those that must not run twice at once one worker
+// leads, by a lock in Postgres.
 var Jobs = []Job{
-	{"relay", "Relay", "Hands notices and drafts that are due to the queue.", time.Second, false},
-	{"ledger", "Ledger", "Seals what is new on the audit trail, and each minute writes a checkpoint outside the database.", time.Second, false},
-	{"sweep", "Sweep", "Looks for notices and drafts whose worker died.", 15 * time.Second, true},
-	{"reconcile", "Reconcile", "Asks the providers about notices of which nobody knows whether they went out.", 15 * time.Second, true},
-	{JobRemindersName, "Reminders", "Reminds patients of messages that nobody has opened, and then asks staff to call.", 5 * time.Minute, true},
-	{"verify", "Verify", "Carries out the verifications of the audit trail that somebody asked for.", time.Second, false},
-	{"access", "Access review", "Puts the week’s access together for its review.", 15 * time.Minute, true},
-	{"jobs", "Run now", "Takes up the jobs that somebody asked for on this page.", 5 * time.Second, false},
-	{JobNightlyName, "Nightly", "Takes away sign-ins, patients’ sessions and counted tries that are long over, and looks for records that miss what belongs to them. Clinical records are never deleted.", 0, true},
+	{"relay", "Relay", "Hands notices and drafts that are due to the queue.", time.Second, ByEach, false, ""},
+	{"sweep", "Sweep", "Looks for notices and drafts whose worker died.", 15 * time.Second, ByEach, true, ""},
+	{"reconcile", "Reconcile", "Asks the providers about notices of which nobody knows whether they went out.", 15 * time.Second, ByEach, true, ""},
+	{JobRemindersName, "Reminders", "Reminds patients of messages that nobody has opened, and then asks staff to call.", 5 * time.Minute, ByOne, true, ""},
+	{"ledger", "Sealing", "Seals what is new on the audit trail.", time.Second, ByOne, false, "LEDGER_KEY"},
+	{"anchors", "Anchors", "Writes the audit trail’s newest checkpoint outside the database.", time.Minute, ByEach, false, "LEDGER_KEY"},
+	{"fence", "Fence", "Looks whether this is the database that it was, and counts that in it and outside.", 10 * time.Second, ByEach, false, "BLOB_URL"},
+	{"figures", "Figures", "Writes down what the worker counted, and asks whether the web answers.", 15 * time.Second, ByEach, false, ""},
+	{"alerts", "Alerts", "Evaluates the alert rules.", time.Minute, ByOne, false, ""},
+	{"alert-notices", "Alert notices", "Tells people of alerts.", 15 * time.Second, ByEach, false, ""},
+	{"verify", "Verify", "Carries out the verifications of the audit trail that somebody asked for.", time.Second, ByOne, false, ""},
+	{"access", "Access review", "Puts the week’s access together for its review.", 15 * time.Minute, ByOne, true, ""},
+	{"jobs", "Run now", "Takes up the jobs that somebody asked for on this page.", 5 * time.Second, ByEach, false, ""},
+	{JobNightlyName, "Nightly", "Takes away sign-ins, patients’ sessions and counted tries that are long over, and messages that ended longer ago than the clinic keeps them; looks for records that miss what belongs to them.", 0, ByOne, true, ""},
+}
+
+// Watched says whether each run is told to whoever watches scheduled jobs: those of a minute or more, which nobody would miss
+// for a while. That one of a few seconds stands still, other figures show within a minute.
+func (j Job) Watched() bool { return j.Every == 0 || j.Every >= time.Minute }
+
+// JobOf is the job of a name; one that is not in the table has nothing but that.
+func JobOf(name string) Job {
+	if i := slices.IndexFunc(Jobs, func(j Job) bool { return j.Name == name }); i >= 0 {
+		return Jobs[i]
+	}
+	return Job{Name: name, Title: name, Every: -1}
 }
 
 // JobNightlyName is the job of JobNightly.
@@ -41,6 +67,7 @@ type JobStatus struct {
 	RanAt, GoodAt *time.Time
 	Took          time.Duration
 	Code, Words   string // why the last run failed, or nothing
+	Off           bool   // it has nothing to do without the setting that it Needs
 	Late          bool   // it should have run again by now
 	Next          *time.Time
 	AskedAt       *time.Time
@@ -75,9 +102,9 @@ func (t *tx) jobs(ctx context.Context, cl db.Clinic) (all []JobStatus, err error
 		all = append(all, jobStatus(j, of[j.Name], t.at, zoneOf(cl)))
 		delete(of, j.Name)
 	}
-	for _, r := range rows { // of a worker that has more jobs
-		if _, left := of[r.Job]; left {
-			all = append(all, jobStatus(Job{Name: r.Job, Title: r.Job, Every: -1}, r, t.at, zoneOf(cl)))
+	for _, r := range rows { // of a worker of another version, which has more jobs
+		if _, left := of[r.Job]; left && r.RanAt != nil && t.at.Sub(*r.RanAt) < 24*time.Hour {
+			all = append(all, jobStatus(JobOf(r.Job), r, t.at, zoneOf(cl)))
 		}
 	}
 	return all, nil
@@ -85,6 +112,9 @@ func (t *tx) jobs(ctx context.Context, cl db.Clinic) (all []JobStatus, err error
 
 func jobStatus(j Job, r db.JobRun, now time.Time, zone *time.Location) JobStatus {
 	s := JobStatus{Job: j, RanAt: r.RanAt, GoodAt: r.GoodAt, Took: time.Duration(r.TookMs) * time.Millisecond, Code: r.Code, AskedAt: r.AskedAt}
+	if s.Off = s.Code == JobOff; s.Off {
+		s.Code = ""
+	}
 	if s.Code != "" {
 		s.Words = jobWords(s.Code)
 	}
@@ -92,6 +122,7 @@ func jobStatus(j Job, r db.JobRun, now time.Time, zone *time.Location) JobStatus
 		s.Every = time.Duration(r.EveryMs) * time.Millisecond
 	}
 	switch {
+	case s.Off:
 	case s.Every > 0:
 		s.Late = r.RanAt == nil || now.Sub(*r.RanAt) > 3*max(s.Every, jobNoted)
 	case s.Every == 0:
@@ -110,7 +141,8 @@ func jobStatus(j Job, r db.JobRun, now time.Time, zone *time.Location) JobStatus
 // jobWords is a code of a job that failed, as a sentence.
 func jobWords(code string) string {
 	words, ok := map[string]string{"redis_away": "Redis cannot be reached.", "database_away": "Postgres cannot be reached.", "anchor_away": "The place outside the database cannot be reached.",
-		"panic": "The program made a mistake, which was reported."}[code]
+		"panic": "The program made a mistake, which was reported.", "held": "Sending is stopped: see the line above.",
+		"unchecked": "The place outside the database cannot be read, so this worker sends nothing.", "bucket_away": "The place outside the database cannot be reached; sending goes on."}[code]
 	if !ok {
 		words = "It failed (" + code + ")."
 	}
@@ -120,7 +152,7 @@ func jobWords(code string) string {
 // JobRun asks for a job to run now: one worker takes it up within seconds. A second time before that changes nothing.
 func (c *Clinic) JobRun(ctx context.Context, a Actor, name string) error {
 	return c.do(ctx, a, JobRun, Subject{Kind: "job"}, func(t *tx) error {
-		if !slices.ContainsFunc(Jobs, func(j Job) bool { return j.Name == name && j.MayAsk }) {
+		if !JobOf(name).MayAsk {
 			return notFound()
 		}
 		t.detail["job"] = name
@@ -132,6 +164,9 @@ func (c *Clinic) JobRun(ctx context.Context, a Actor, name string) error {
 func (c *Clinic) JobsTake(ctx context.Context, mine []string) ([]string, error) {
 	return db.New(c.pool).JobsTake(ctx, mine)
 }
+
+// JobOff is the code of a job that has nothing to do without the setting that it Needs.
+const JobOff = "off"
 
 // JobOutcome is how one run of a job went: Code says what went wrong, and is empty when nothing did.
 type JobOutcome struct {

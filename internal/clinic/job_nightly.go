@@ -24,6 +24,7 @@ const (
 
 // Nightly is what one night's run took away, and what it found missing.
 type Nightly struct {
+	Retired         int64 `json:"retired"` // messages, by the clinics' settings
 	Sessions        int64 `json:"sessions"`
 	PageSessions    int64 `json:"page_sessions"`
 	Proofs          int64 `json:"proofs"`
@@ -48,10 +49,16 @@ func nightOf(at time.Time, zone *time.Location) time.Time {
 	return dayOf(at, zone).Add(nightHour * time.Hour)
 }
 
-// JobNightly does the night's work when its hour has come and nobody has done it, or when asked; else nothing. One worker at a
-// time: the job's row is locked, and whoever finds it locked leaves it.
-func (c *Clinic) JobNightly(ctx context.Context, a Actor, asked bool) error {
-	return c.do(ctx, a, JobNightly, Subject{Kind: "job"}, func(t *tx) error {
+// nightDue says whether a night's work has come and is not done.
+func nightDue(done string, at time.Time, zone *time.Location) bool {
+	return done < dayOf(at, zone).Format(time.DateOnly) && !at.Before(nightOf(at, zone))
+}
+
+// JobNightly does the night's work when its hour has come and nobody has done it, or when asked; else nothing, and did is false.
+// One worker at a time: the job's row is locked, and whoever finds it locked leaves it. more says that messages are left that
+// MessageRetire could take, so that the night is not over.
+func (c *Clinic) JobNightly(ctx context.Context, a Actor, asked, more bool) (did bool, err error) {
+	err = c.do(ctx, a, JobNightly, Subject{Kind: "job"}, func(t *tx) error {
 		if err := t.home(ctx); err != nil {
 			if KindOf(err) == NotFound { // no clinic yet, so no night's work
 				t.silent = true
@@ -68,7 +75,7 @@ func (c *Clinic) JobNightly(ctx context.Context, a Actor, asked bool) error {
 		}
 		done, err := t.NightlyLock(ctx)
 		today := dayOf(t.at, zoneOf(cl)).Format(time.DateOnly)
-		if noRows(err) || err == nil && !asked && (done >= today || t.at.Before(nightOf(t.at, zoneOf(cl)))) {
+		if noRows(err) || err == nil && !asked && !nightDue(done, t.at, zoneOf(cl)) {
 			t.silent = true
 			return nil
 		}
@@ -79,7 +86,7 @@ func (c *Clinic) JobNightly(ctx context.Context, a Actor, asked bool) error {
 		if err != nil {
 			return err
 		}
-		if n.more() || t.at.Before(nightOf(t.at, zoneOf(cl))) { // not all of it, or somebody's wish before the hour
+		if more || n.more() || t.at.Before(nightOf(t.at, zoneOf(cl))) { // not all of it, or somebody's wish before the hour
 			today = done
 		}
 		if n.Orphans() > 0 {
@@ -90,11 +97,16 @@ func (c *Clinic) JobNightly(ctx context.Context, a Actor, asked bool) error {
 			return err
 		}
 		t.detail["found"] = n
+		did = true
 		return t.NightlyDone(ctx, db.NightlyDoneParams{Day: today, Found: found})
 	})
+	return did && err == nil, err
 }
 
 func (t *tx) nightly(ctx context.Context) (n Nightly, err error) {
+	if n.Retired, err = t.RetiredLately(ctx, t.clinicID()); err != nil {
+		return n, err
+	}
 	before := func(days int) time.Time { return t.at.AddDate(0, 0, -days) }
 	if n.Sessions, err = t.NightlySessions(ctx, db.NightlySessionsParams{Before: before(nightlySessionDays), RowLimit: nightlyRows}); err != nil {
 		return n, err
@@ -124,6 +136,7 @@ func nightlyWords(found []byte) (words []string, trouble bool) {
 			words = append(words, countOf(many, one, more))
 		}
 	}
+	say(n.Retired, "message deleted, past the clinic’s time", "messages deleted, past the clinic’s time")
 	say(n.Sessions, "old sign-in taken away", "old sign-ins taken away")
 	say(n.PageSessions, "patient’s session taken away", "patients’ sessions taken away")
 	say(n.Proofs+n.Tries, "counted try taken away", "counted tries taken away")

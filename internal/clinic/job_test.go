@@ -21,6 +21,14 @@ func at(t *testing.T, w *clinictest.World, days, hour int) {
 	w.Clock.Add(time.Date(now.Year(), now.Month(), now.Day()+days, hour, 0, 0, 0, zone).Sub(now))
 }
 
+// night is a worker's look whether the night's work is due.
+func night(t *testing.T, w *clinictest.World, asked bool) (did bool) {
+	t.Helper()
+	did, err := w.Clinic.JobNightly(ctx, worker, asked, false)
+	must(t, err)
+	return did
+}
+
 const nights = "SELECT count(*) FROM audit_events WHERE deed = 'job.nightly' AND outcome = 'done'"
 
 // The night's work is done once a night, at its hour on the clinic's clock, by one worker; and again when somebody asks.
@@ -28,13 +36,13 @@ func TestNightlyOnceANight(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	at(t, w, 1, 1)
-	must(t, w.Clinic.JobNightly(ctx, worker, false))
+	night(t, w, false)
 	wantCount(t, w, 0, "nights before the hour", nights)
 	at(t, w, 0, 2)
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
-			if err := w.Clinic.JobNightly(ctx, worker, false); err != nil {
+			if _, err := w.Clinic.JobNightly(ctx, worker, false, false); err != nil {
 				t.Error(err)
 			}
 		})
@@ -42,14 +50,14 @@ func TestNightlyOnceANight(t *testing.T) {
 	all.Wait()
 	wantCount(t, w, 1, "nights of six workers", nights)
 	at(t, w, 0, 23)
-	must(t, w.Clinic.JobNightly(ctx, worker, false))
+	night(t, w, false)
 	wantCount(t, w, 1, "nights later that day", nights)
-	must(t, w.Clinic.JobNightly(ctx, worker, true))
+	night(t, w, true)
 	wantCount(t, w, 2, "nights, one of them asked for", nights)
 	at(t, w, 1, 1)
-	must(t, w.Clinic.JobNightly(ctx, worker, true)) // a wish before the hour is not this day's night
+	night(t, w, true) // a wish before the hour is not this day's night
 	at(t, w, 0, 3)
-	must(t, w.Clinic.JobNightly(ctx, worker, false))
+	night(t, w, false)
 	wantCount(t, w, 4, "nights of the next day", nights)
 }
 
@@ -72,7 +80,7 @@ func TestNightlyTakesAwayAndLooks(t *testing.T) {
 		must(t, w.Exec(t, "INSERT INTO page_sessions (id, clinic_id, page_id, token_hash, expires_at, created_at) SELECT $1, clinic_id, id, $2, $3, $3 FROM pages LIMIT 1",
 			uuid.Must(uuid.NewV7()), []byte(uuid.NewString()), w.Clock.Now().Add(-age)))
 	}
-	must(t, w.Clinic.JobNightly(ctx, worker, true))
+	night(t, w, true)
 	wantCount(t, w, 1, "sign-ins", "SELECT count(*) FROM sessions")
 	wantCount(t, w, 1, "tries", "SELECT count(*) FROM glass_tries")
 	wantCount(t, w, 1, "patients' sessions", "SELECT count(*) FROM page_sessions")
@@ -81,7 +89,7 @@ func TestNightlyTakesAwayAndLooks(t *testing.T) {
 	}
 	broken := w.Submitted(t, w.Patient, "email")
 	must(t, w.Exec(t, "DELETE FROM reviews WHERE message_id = $1", broken))
-	must(t, w.Clinic.JobNightly(ctx, worker, true))
+	night(t, w, true)
 	if len(alarms) != 1 || alarms[0] != "orphans" {
 		t.Errorf("alarms: %v", alarms)
 	}
@@ -127,8 +135,12 @@ func TestJobs(t *testing.T) {
 	began := w.Clock.Now()
 	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "relay", Began: began, Took: 12 * time.Millisecond, Every: time.Second}))
 	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "sweep", Began: began, Every: time.Hour, Code: "redis_away"}))
-	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "figures", Began: began, Every: time.Minute}))
-	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "sweep", Began: began.Add(-time.Minute), Every: time.Hour})) // told late: the newer one stays
+	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "tomorrow", Began: began, Every: time.Minute}))
+	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "yesterday", Began: began.Add(-25 * time.Hour), Every: time.Minute}))
+	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "fence", Began: began, Code: clinic.JobOff}))
+	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "ledger", Began: began, Every: time.Hour}))
+	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "ledger", Began: began.Add(time.Second), Code: clinic.JobOff})) // another worker, which has no key
+	must(t, w.Clinic.JobRan(ctx, clinic.JobOutcome{Job: "sweep", Began: began.Add(-time.Minute), Every: time.Hour}))    // told late: the newer one stays
 	w.Clock.Add(10 * time.Minute)
 	of := map[string]clinic.JobStatus{}
 	for _, j := range jobs(t, w) {
@@ -140,8 +152,17 @@ func TestJobs(t *testing.T) {
 	if j := of["sweep"]; j.Late || j.Words != "Redis cannot be reached." || j.Every != time.Hour {
 		t.Errorf("sweep: %+v", j)
 	}
-	if j := of["figures"]; j.Title != "figures" || j.RanAt == nil {
+	if j := of["tomorrow"]; j.Title != "tomorrow" || j.RanAt == nil {
 		t.Errorf("a job that is not described: %+v", j)
+	}
+	if _, there := of["yesterday"]; there {
+		t.Error("what a version before had, and nobody has any more, is still shown")
+	}
+	if j := of["fence"]; !j.Off || j.Late || j.Code != "" || j.Needs != "BLOB_URL" {
+		t.Errorf("fence: %+v", j)
+	}
+	if j := of["ledger"]; j.Off || j.Late {
+		t.Errorf("ledger: %+v", j)
 	}
 	if j := of["nightly"]; j.Next == nil || j.AskedAt != nil {
 		t.Errorf("nightly: %+v", j)

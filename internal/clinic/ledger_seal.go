@@ -32,6 +32,7 @@ type sealing struct {
 
 // Sealed is what one call of LedgerSeal did.
 type Sealed struct {
+	Off    bool // this process has no key to seal with
 	Leaves int
 	More   bool       // a full batch: there may be more
 	Lost   int        // events that waited and are gone
@@ -44,7 +45,7 @@ type Sealed struct {
 func (c *Clinic) LedgerSeal(ctx context.Context) (Sealed, error) {
 	var done Sealed
 	if c.seal == nil {
-		return done, nil
+		return Sealed{Off: true}, nil
 	}
 	err := pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
 		s := sealer{Queries: db.New(tx), sealing: c.seal, now: c.now().UTC(), out: &done}

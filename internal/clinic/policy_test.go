@@ -20,10 +20,10 @@ var otherDoors = []string{
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
-	"JobsTake", "JobRan", // job_test.go
-	"GlassSee", "AccessSee", // glass_test.go, access_test.go
+	"JobsTake", "JobRan", "RetentionDue", // job_test.go, retention_test.go
+	"BannersSee",                                                // banner_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", "LedgerMonths", // ledger_seal_test.go, ledger_attack_test.go
-	"AlertsSee", "AlertsNow", "AlertNoticesTake", "AlertNoticeSent", // alert_test.go
+	"AlertsNow", "AlertNoticesTake", "AlertNoticeSent", // alert_test.go
 	"DeliveryCount",                                                                                             // delivery_count_test.go
 	"FiguresKeep", "FiguresShow", "FiguresOver", "FiguresForget", "UpBeat", "UpAsk", "VitalsKeep", "VitalsShow", // figure_test.go
 	"GuardsSee",                    // internal/app/figures_test.go
@@ -80,6 +80,7 @@ message.show      staff reviewer doctor
 message.undo      staff reviewer doctor
 message.withdraw  doctor
 message.schedule  staff reviewer doctor
+message.retire    worker
 delivery.list     staff reviewer doctor
 delivery.preview  doctor
 delivery.retry    doctor

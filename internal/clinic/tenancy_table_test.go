@@ -76,6 +76,9 @@ var queriesWithoutTeam = map[string]string{
 	"an administrator: numbers and costs of the whole clinic, and no text": `UsageByDay UsageByPerson UsageByModel PromptsUsed HomeOfAdmin`,
 	"the worker at night, which takes away what is over and counts what is missing": `
 		NightlyPageSessions NightlyProofs NightlyOrphans`,
+	"the worker at night: by the ids of messages that MessagesEnded gave and locked, in one clinic": `
+		DeliveriesOfMessages RetireProofs RetirePageSessions RetirePages RetireAttempts RetireDeliveries RetireAnswers RetireReviews RetireRequests
+		RetireDrafts RetireBriefs RetireMessages`,
 	"break-glass: the person's own, by their id": `
 		GlassUsed GlassOpen GlassEnd GlassEndOf`,
 	"break-glass: makes an index, and tells nothing": `

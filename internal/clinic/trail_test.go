@@ -33,6 +33,9 @@ func TestEveryMachinesDeedIsOnTheTrail(t *testing.T) {
 	restored(t, w)
 	inTheOffice(t, w)
 	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
+	keep(t, w, 1)
+	w.Clock.Add(400 * 24 * time.Hour)
+	retired(t, w)
 	kept := w.Strings(t, "SELECT DISTINCT deed FROM audit_events WHERE outcome = 'done' AND actor_kind IN ('worker', 'operator', 'provider')")
 	source, err := os.ReadFile("deed.go")
 	must(t, err)
@@ -69,7 +72,7 @@ func machinesAtWork(t *testing.T, w *clinictest.World) {
 	w.Clock.Add(10 * time.Minute)
 	_, err = w.Clinic.DeliverySweep(ctx, worker)
 	must(t, err)
-	must(t, w.Clinic.JobNightly(ctx, worker, true))
+	night(t, w, true)
 	rows, err := w.Clinic.DeliveryReconcile(ctx, worker, 10)
 	must(t, err)
 	for _, u := range rows {

@@ -179,11 +179,15 @@ func (c *Clinic) ReviewList(ctx context.Context, a Actor, after string) (Worklis
 
 // WorklistCount is the number in the navigation. It is asked with every page and leaves no trace.
 func (c *Clinic) WorklistCount(ctx context.Context, a Actor) (int, error) {
+	return worklistCount(ctx, db.New(c.pool), a, c.now().UTC())
+}
+
+func worklistCount(ctx context.Context, q *db.Queries, a Actor, at time.Time) (int, error) {
 	reviews, own := waiting(a.Role)
 	if !own {
 		return 0, nil
 	}
-	n, err := db.New(c.pool).WorklistCount(ctx, db.WorklistCountParams{ClinicID: a.ClinicID, StaffID: a.ID, Reviews: reviews, Own: own, Calls: calls(a.Role), At: c.now().UTC()})
+	n, err := q.WorklistCount(ctx, db.WorklistCountParams{ClinicID: a.ClinicID, StaffID: a.ID, Reviews: reviews, Own: own, Calls: calls(a.Role), At: at})
 	return int(n.Waiting), err
 }
 

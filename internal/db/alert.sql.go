@@ -463,7 +463,7 @@ func (q *Queries) AlertsByRule(ctx context.Context) ([]AlertsByRuleRow, error) {
 }
 
 const alertsCount = `-- name: AlertsCount :one
-SELECT count(*) FILTER (WHERE acknowledged_at IS NULL AND (silenced_until IS NULL OR silenced_until <= $1::timestamptz))::int AS waiting, count(*)::int AS firing
+SELECT count(*) FILTER (WHERE acknowledged_at IS NULL AND (silenced_until IS NULL OR silenced_until <= $1::timestamptz))::int AS waiting
 FROM alerts WHERE (clinic_id = $2 OR clinic_id = '00000000-0000-0000-0000-000000000000') AND state = 'firing'
 `
 
@@ -472,17 +472,12 @@ type AlertsCountParams struct {
 	ClinicID uuid.UUID
 }
 
-type AlertsCountRow struct {
-	Waiting int32
-	Firing  int32
-}
-
 // How many fire and wait for somebody: not acknowledged and not silenced.
-func (q *Queries) AlertsCount(ctx context.Context, arg AlertsCountParams) (AlertsCountRow, error) {
+func (q *Queries) AlertsCount(ctx context.Context, arg AlertsCountParams) (int32, error) {
 	row := q.db.QueryRow(ctx, alertsCount, arg.At, arg.ClinicID)
-	var i AlertsCountRow
-	err := row.Scan(&i.Waiting, &i.Firing)
-	return i, err
+	var waiting int32
+	err := row.Scan(&waiting)
+	return waiting, err
 }
 
 const alertsFiring = `-- name: AlertsFiring :many

@@ -14,7 +14,10 @@ import (
 )
 
 const auditChannels = `-- name: AuditChannels :many
-SELECT d.id, d.channel, d.kind FROM deliveries d WHERE d.clinic_id = $1 AND d.patient_id = $2 AND d.id = ANY($3::uuid[])
+SELECT d.id, d.channel FROM deliveries d WHERE d.clinic_id = $1 AND d.patient_id = $2 AND d.id = ANY($3::uuid[])
+UNION ALL
+SELECT w.key::uuid, w.value FROM audit_events e CROSS JOIN LATERAL jsonb_each_text(e.detail->'deliveries') w
+WHERE e.clinic_id = $1 AND e.patient_id = $2 AND e.deed = 'message.retire' AND e.outcome = 'done'
 `
 
 type AuditChannelsParams struct {
@@ -26,10 +29,9 @@ type AuditChannelsParams struct {
 type AuditChannelsRow struct {
 	ID      uuid.UUID
 	Channel string
-	Kind    string
 }
 
-// Behind the door: by which way deliveries of that patient went.
+// Behind the door: by which way deliveries of that patient went; of those whose message is deleted, the event of that says it.
 func (q *Queries) AuditChannels(ctx context.Context, arg AuditChannelsParams) ([]AuditChannelsRow, error) {
 	rows, err := q.db.Query(ctx, auditChannels, arg.ClinicID, arg.PatientID, arg.Ids)
 	if err != nil {
@@ -39,7 +41,7 @@ func (q *Queries) AuditChannels(ctx context.Context, arg AuditChannelsParams) ([
 	items := []AuditChannelsRow{}
 	for rows.Next() {
 		var i AuditChannelsRow
-		if err := rows.Scan(&i.ID, &i.Channel, &i.Kind); err != nil {
+		if err := rows.Scan(&i.ID, &i.Channel); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -51,23 +51,24 @@ func (q *Queries) ClinicChanges(ctx context.Context, arg ClinicChangesParams) ([
 
 const clinicEdit = `-- name: ClinicEdit :execrows
 UPDATE clinics SET notice_name = $1, phone = $2, emergency_line = $3, time_zone = $4, undo_seconds = $5,
-    page_days = $6, drafting_on = $7, email_on = $8, sms_on = $9, later_on = $10, version = version + 1
-WHERE id = $11 AND version = $12
+    page_days = $6, drafting_on = $7, email_on = $8, sms_on = $9, later_on = $10, retention_years = $11, version = version + 1
+WHERE id = $12 AND version = $13
 `
 
 type ClinicEditParams struct {
-	NoticeName    string
-	Phone         string
-	EmergencyLine string
-	TimeZone      string
-	UndoSeconds   int32
-	PageDays      int32
-	DraftingOn    bool
-	EmailOn       bool
-	SmsOn         bool
-	LaterOn       bool
-	ID            uuid.UUID
-	Version       int32
+	NoticeName     string
+	Phone          string
+	EmergencyLine  string
+	TimeZone       string
+	UndoSeconds    int32
+	PageDays       int32
+	DraftingOn     bool
+	EmailOn        bool
+	SmsOn          bool
+	LaterOn        bool
+	RetentionYears *int32
+	ID             uuid.UUID
+	Version        int32
 }
 
 func (q *Queries) ClinicEdit(ctx context.Context, arg ClinicEditParams) (int64, error) {
@@ -82,6 +83,7 @@ func (q *Queries) ClinicEdit(ctx context.Context, arg ClinicEditParams) (int64, 
 		arg.EmailOn,
 		arg.SmsOn,
 		arg.LaterOn,
+		arg.RetentionYears,
 		arg.ID,
 		arg.Version,
 	)

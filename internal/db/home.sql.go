@@ -12,22 +12,41 @@ import (
 	"github.com/google/uuid"
 )
 
-const homeEvents = `-- name: HomeEvents :one
-SELECT count(*)::int FROM (SELECT 1 FROM audit_events e WHERE e.clinic_id = $1 AND e.at >= $2 LIMIT $3) q
+const homeAlerts = `-- name: HomeAlerts :many
+SELECT rule, count(*)::int AS firing, count(*) FILTER (WHERE acknowledged_at IS NULL AND (silenced_until IS NULL OR silenced_until <= $1::timestamptz))::int AS waiting
+FROM alerts WHERE (clinic_id = $2 OR clinic_id = '00000000-0000-0000-0000-000000000000') AND state = 'firing' GROUP BY rule
 `
 
-type HomeEventsParams struct {
+type HomeAlertsParams struct {
+	At       time.Time
 	ClinicID uuid.UUID
-	Since    time.Time
-	RowLimit int32
 }
 
-// How much is on the trail since, counted up to a limit.
-func (q *Queries) HomeEvents(ctx context.Context, arg HomeEventsParams) (int32, error) {
-	row := q.db.QueryRow(ctx, homeEvents, arg.ClinicID, arg.Since, arg.RowLimit)
-	var column_1 int32
-	err := row.Scan(&column_1)
-	return column_1, err
+type HomeAlertsRow struct {
+	Rule    string
+	Firing  int32
+	Waiting int32
+}
+
+// What fires, of the clinic and of the installation, and how much of it nobody is at.
+func (q *Queries) HomeAlerts(ctx context.Context, arg HomeAlertsParams) ([]HomeAlertsRow, error) {
+	rows, err := q.db.Query(ctx, homeAlerts, arg.At, arg.ClinicID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HomeAlertsRow{}
+	for rows.Next() {
+		var i HomeAlertsRow
+		if err := rows.Scan(&i.Rule, &i.Firing, &i.Waiting); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const homeOfAdmin = `-- name: HomeOfAdmin :one
@@ -49,6 +68,41 @@ func (q *Queries) HomeOfAdmin(ctx context.Context, arg HomeOfAdminParams) (HomeO
 	row := q.db.QueryRow(ctx, homeOfAdmin, arg.ClinicID, arg.StaffID)
 	var i HomeOfAdminRow
 	err := row.Scan(&i.Glasses, &i.Strangers)
+	return i, err
+}
+
+const homeOfAuditor = `-- name: HomeOfAuditor :one
+SELECT (SELECT count(*) FROM (SELECT 1 FROM audit_events e WHERE e.clinic_id = $1 AND e.at >= $2 LIMIT $3) q)::int AS events,
+       coalesce(v.outcome, '')::text AS outcome, v.finished_at, a.waiting, a.oldest
+FROM (SELECT count(*)::int AS waiting, coalesce(min(r.made_at), 'epoch'::timestamptz)::timestamptz AS oldest FROM access_reviews r WHERE r.clinic_id = $1 AND r.signed_at IS NULL) a
+LEFT JOIN LATERAL (SELECT c.outcome, c.finished_at FROM ledger_checks c WHERE c.clinic_id = $1 AND c.finished_at IS NOT NULL ORDER BY c.asked_at DESC LIMIT 1) v ON true
+`
+
+type HomeOfAuditorParams struct {
+	ClinicID uuid.UUID
+	Since    time.Time
+	RowLimit int32
+}
+
+type HomeOfAuditorRow struct {
+	Events     int32
+	Outcome    string
+	FinishedAt *time.Time
+	Waiting    int32
+	Oldest     time.Time
+}
+
+// How much is on the trail since, counted up to a limit; the last verification that ended; and the access reviews that wait.
+func (q *Queries) HomeOfAuditor(ctx context.Context, arg HomeOfAuditorParams) (HomeOfAuditorRow, error) {
+	row := q.db.QueryRow(ctx, homeOfAuditor, arg.ClinicID, arg.Since, arg.RowLimit)
+	var i HomeOfAuditorRow
+	err := row.Scan(
+		&i.Events,
+		&i.Outcome,
+		&i.FinishedAt,
+		&i.Waiting,
+		&i.Oldest,
+	)
 	return i, err
 }
 

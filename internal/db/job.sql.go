@@ -63,7 +63,7 @@ func (q *Queries) JobList(ctx context.Context) ([]JobRun, error) {
 const jobRan = `-- name: JobRan :exec
 INSERT INTO job_runs (job, ran_at, took_ms, every_ms, code, good_at, runs) VALUES ($1, $2::timestamptz, $3, $4, $5, CASE WHEN $5 = '' THEN $2::timestamptz END, 1)
 ON CONFLICT (job) DO UPDATE SET ran_at = excluded.ran_at, took_ms = excluded.took_ms, every_ms = excluded.every_ms, code = excluded.code, good_at = coalesce(excluded.good_at, job_runs.good_at), runs = job_runs.runs + 1
-WHERE job_runs.ran_at IS NULL OR job_runs.ran_at <= excluded.ran_at
+WHERE job_runs.ran_at IS NULL OR job_runs.ran_at <= excluded.ran_at AND (excluded.code <> 'off' OR job_runs.code = 'off' OR job_runs.ran_at < excluded.ran_at - interval '1 minute')
 `
 
 type JobRanParams struct {
@@ -74,6 +74,7 @@ type JobRanParams struct {
 	Code    string
 }
 
+// The newest run stays; that a job is off where one worker lacks a setting does not hide that another runs it.
 func (q *Queries) JobRan(ctx context.Context, arg JobRanParams) error {
 	_, err := q.db.Exec(ctx, jobRan,
 		arg.Job,
@@ -131,6 +132,17 @@ type NightlyDoneParams struct {
 func (q *Queries) NightlyDone(ctx context.Context, arg NightlyDoneParams) error {
 	_, err := q.db.Exec(ctx, nightlyDone, arg.Day, arg.Found)
 	return err
+}
+
+const nightlyDoneDay = `-- name: NightlyDoneDay :one
+SELECT done_day FROM job_runs WHERE job = 'nightly'
+`
+
+func (q *Queries) NightlyDoneDay(ctx context.Context) (string, error) {
+	row := q.db.QueryRow(ctx, nightlyDoneDay)
+	var done_day string
+	err := row.Scan(&done_day)
+	return done_day, err
 }
 
 const nightlyLock = `-- name: NightlyLock :one

@@ -180,6 +180,7 @@ type Clinic struct {
 	EmailOn          bool
 	SmsOn            bool
 	LaterOn          bool
+	RetentionYears   *int32
 }
 
 type Consent struct {
@@ -493,6 +494,14 @@ type Message struct {
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	UnsentCode    string
+}
+
+type MessageEnd struct {
+	ID        uuid.UUID
+	ClinicID  uuid.UUID
+	PatientID uuid.UUID
+	UpdatedAt time.Time
+	EndedAt   time.Time
 }
 
 type Network struct {

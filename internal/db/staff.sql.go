@@ -46,7 +46,7 @@ func (q *Queries) ClinicCreate(ctx context.Context, arg ClinicCreateParams) erro
 }
 
 const clinicFirst = `-- name: ClinicFirst :one
-SELECT id, name, notice_name, phone, emergency_line, time_zone, undo_seconds, page_days, created_at, sign_fresh_minutes, version, drafting_on, email_on, sms_on, later_on FROM clinics ORDER BY created_at, id LIMIT 1
+SELECT id, name, notice_name, phone, emergency_line, time_zone, undo_seconds, page_days, created_at, sign_fresh_minutes, version, drafting_on, email_on, sms_on, later_on, retention_years FROM clinics ORDER BY created_at, id LIMIT 1
 `
 
 func (q *Queries) ClinicFirst(ctx context.Context) (Clinic, error) {
@@ -68,12 +68,13 @@ func (q *Queries) ClinicFirst(ctx context.Context) (Clinic, error) {
 		&i.EmailOn,
 		&i.SmsOn,
 		&i.LaterOn,
+		&i.RetentionYears,
 	)
 	return i, err
 }
 
 const clinicGet = `-- name: ClinicGet :one
-SELECT id, name, notice_name, phone, emergency_line, time_zone, undo_seconds, page_days, created_at, sign_fresh_minutes, version, drafting_on, email_on, sms_on, later_on FROM clinics WHERE id = $1
+SELECT id, name, notice_name, phone, emergency_line, time_zone, undo_seconds, page_days, created_at, sign_fresh_minutes, version, drafting_on, email_on, sms_on, later_on, retention_years FROM clinics WHERE id = $1
 `
 
 func (q *Queries) ClinicGet(ctx context.Context, id uuid.UUID) (Clinic, error) {
@@ -95,6 +96,7 @@ func (q *Queries) ClinicGet(ctx context.Context, id uuid.UUID) (Clinic, error) {
 		&i.EmailOn,
 		&i.SmsOn,
 		&i.LaterOn,
+		&i.RetentionYears,
 	)
 	return i, err
 }

@@ -65,16 +65,23 @@ func New(cfg Config) *Fence {
 // Word says how this process stands: ok, held, unchecked or off.
 func (f *Fence) Word() string { return f.word.Load().(string) }
 
-// Run looks at once and then each Every, until ctx ends. A worker beats, others only look; both may run in one process.
-func (f *Fence) Run(ctx context.Context, beats bool) {
+// Run looks at once and then each Every, until ctx ends. A worker beats, others only look; both may run in one process. ran hears
+// of each look: when it began, and what is wrong, which is a code; it may be nil.
+func (f *Fence) Run(ctx context.Context, beats bool, ran func(ctx context.Context, began time.Time, code string)) {
+	if ran == nil {
+		ran = func(context.Context, time.Time, string) {}
+	}
 	if f.cfg.Bucket == nil {
 		f.cfg.Log.WarnContext(ctx, "BLOB_URL is not set: a restored database would send again what it does not know of")
+		ran(ctx, time.Now(), Off)
 		return
 	}
 	ticker := time.NewTicker(f.cfg.Every)
 	defer ticker.Stop()
 	for {
+		began := time.Now()
 		_ = f.Look(ctx, beats) // said there
+		ran(ctx, began, f.trouble())
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -232,6 +239,16 @@ func (f *Fence) write(ctx context.Context, now clinic.Instance, over *anchor) bo
 	ctx, cancel := context.WithTimeout(ctx, f.patience())
 	defer cancel()
 	return writeAnchor(ctx, f.cfg.Bucket, now, over) == nil
+}
+
+// trouble is what the last look found wrong.
+func (f *Fence) trouble() string {
+	f.one.Lock()
+	defer f.one.Unlock()
+	if f.Word() == Held {
+		return Held
+	}
+	return f.said
 }
 
 // say logs what has changed since the last look.

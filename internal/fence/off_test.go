@@ -2,6 +2,7 @@ package fence
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +17,9 @@ func TestOff(t *testing.T) {
 	w := clinictest.New(t)
 	var log bytes.Buffer
 	f := New(Config{Clinic: w.Clinic, Every: time.Second, Log: logging(&log)})
-	f.Run(ctx, true)
-	if f.Word() != Off || !strings.Contains(log.String(), "BLOB_URL is not set") {
+	var said string
+	f.Run(ctx, true, func(_ context.Context, _ time.Time, code string) { said = code })
+	if f.Word() != Off || said != clinic.JobOff || !strings.Contains(log.String(), "BLOB_URL is not set") {
 		t.Errorf("%s: %s", f.Word(), log.String())
 	}
 	must(t, w.Clinic.InstanceHold(ctx, w.Operator, clinic.Instance{}, clinic.HeldByHand, 0)) // another one than is there

@@ -35,8 +35,10 @@ type Config struct {
 	Score    func(context.Context) (int, error) // in percent; nil: another process looks
 	Ready    func(context.Context) bool         // asks the web; nil: another process does
 	Announce func(context.Context, []string)    // tells open pages; may be nil
-	Now      func() time.Time                   // the machine's unless set
-	Log      *slog.Logger                       // discards unless set
+	// Ran hears of each round: when it began, and what went wrong, which is a code. It may be nil.
+	Ran func(ctx context.Context, began time.Time, code string)
+	Now func() time.Time // the machine's unless set
+	Log *slog.Logger     // discards unless set
 }
 
 // Name is what open pages listen to for news of the figures.
@@ -71,6 +73,9 @@ func New(cfg Config) *Recorder {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Ran == nil {
+		cfg.Ran = func(context.Context, time.Time, string) {}
+	}
 	if cfg.Announce == nil {
 		cfg.Announce = func(context.Context, []string) {}
 	}
@@ -85,7 +90,13 @@ func (r *Recorder) Run(ctx context.Context) {
 	ticker := time.NewTicker(r.cfg.Every)
 	defer ticker.Stop()
 	for {
-		r.Tick(ctx)
+		began, code := r.cfg.Now(), ""
+		if err := r.Tick(ctx); err != nil {
+			if code = clinic.Code(err); code == "" {
+				code = "internal"
+			}
+		}
+		r.cfg.Ran(ctx, began, code)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -98,7 +109,7 @@ func (r *Recorder) Run(ctx context.Context) {
 }
 
 // Tick is one round: heartbeat or probe, the score if it is time, and what was counted.
-func (r *Recorder) Tick(ctx context.Context) {
+func (r *Recorder) Tick(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
 	err := r.up(ctx)
@@ -122,6 +133,7 @@ func (r *Recorder) Tick(ctx context.Context) {
 	if err == nil {
 		r.cfg.Announce(ctx, []string{Name})
 	}
+	return err
 }
 
 // patience is for a whole round; looking at the score takes the longest.

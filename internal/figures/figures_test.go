@@ -171,6 +171,46 @@ func TestYoungProcessDoesNotLook(t *testing.T) {
 	}
 }
 
+// A process deletes what is old once an hour, and again when that did not go.
+func TestRecorderForgets(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	r := recorder(w, nil)
+	old := func() int {
+		t.Helper()
+		return w.Count(t, "SELECT count(*) FROM figure_minutes WHERE minute < $1", w.Clock.Now().Add(-48*time.Hour))
+	}
+	add := func() {
+		t.Helper()
+		if err := w.Exec(t, "INSERT INTO figure_minutes (minute, figure, process, seen, good, total, buckets) VALUES ($1, 'error_rate', gen_random_uuid(), 1, 1, 0, '{}')", w.Clock.Now().Add(-72*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add()
+	if _ = r.Tick(t.Context()); old() != 0 {
+		t.Error("nothing was deleted in the first round")
+	}
+	add()
+	w.Clock.Add(59 * time.Minute)
+	if _ = r.Tick(t.Context()); old() != 1 {
+		t.Error("it deletes before the hour is over")
+	}
+	w.Clock.Add(2 * time.Minute)
+	if err := w.Exec(t, "ALTER TABLE vital_hours RENAME TO vital_away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Tick(t.Context()); err == nil {
+		t.Error("what cannot be deleted is no error")
+	}
+	add()
+	if err := w.Exec(t, "ALTER TABLE vital_away RENAME TO vital_hours"); err != nil {
+		t.Fatal(err)
+	}
+	if _ = r.Tick(t.Context()); old() != 0 {
+		t.Error("after a failure it waits another hour")
+	}
+}
+
 // The series of the rows are named as Prometheus wants it, and are missing while Postgres is away.
 func TestSeries(t *testing.T) {
 	t.Parallel()

@@ -50,8 +50,9 @@ func spanStatus(status int) sentry.SpanStatus {
 }
 
 // CheckIn tells Sentry that a scheduled job has run, how long it took and whether
-// it went well. Sentry knows by itself when the next one is missing. A job's name
-// is a code.
+// it went well. Sentry knows by itself when the next one is missing; that it comes
+// two minutes late, or by a twelfth of its time (the night's work when the clocks
+// change), is not missing. A job's name is a code.
 func CheckIn(job string, every, took time.Duration, ok bool) {
 	client := sentry.CurrentHub().Client()
 	if client == nil || !codeShape.MatchString(job) {
@@ -64,6 +65,6 @@ func CheckIn(job string, every, took time.Duration, ok bool) {
 	minutes := max(int64(every/time.Minute), 1)
 	// A scope of its own: check-ins are not asked about before they are sent, and would take along what hangs on the shared one.
 	sentry.NewHub(client, sentry.NewScope()).CaptureCheckIn(&sentry.CheckIn{MonitorSlug: job, Status: status, Duration: took}, &sentry.MonitorConfig{
-		Schedule: sentry.IntervalSchedule(minutes, sentry.MonitorScheduleUnitMinute), CheckInMargin: 2, MaxRuntime: minutes, Timezone: "UTC",
+		Schedule: sentry.IntervalSchedule(minutes, sentry.MonitorScheduleUnitMinute), CheckInMargin: max(2, minutes/12), MaxRuntime: minutes, Timezone: "UTC",
 		FailureIssueThreshold: 2, RecoveryThreshold: 1})
 }

@@ -3,10 +3,13 @@ package metrics
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
 
 	"countersign/internal/slo"
 )
@@ -83,6 +86,39 @@ func TestTakeBesideRequests(t *testing.T) {
 	taking.Wait()
 	if seen.Count != 8000 || seen.Good != 4000 {
 		t.Errorf("%+v", seen)
+	}
+}
+
+// held looks, at each count and each reading of one, whether the counts are locked meanwhile.
+type held struct {
+	prometheus.Counter
+	t     *testing.T
+	mu    *sync.Mutex
+	looks *atomic.Int64
+}
+
+func (h held) look(doing string) {
+	h.looks.Add(1)
+	if h.mu.TryLock() {
+		h.mu.Unlock()
+		h.t.Errorf("another may come between while somebody is %s", doing)
+	}
+}
+
+func (h held) Inc()                      { h.look("counting"); h.Counter.Inc() }
+func (h held) Write(w *dto.Metric) error { h.look("taking"); return h.Counter.Write(w) }
+
+// A request is counted as a whole: who takes never sees it among all and not yet among the failed, which would make a failed one
+// good for ever.
+func TestAnsweredIsCountedWhole(t *testing.T) {
+	t.Parallel()
+	m := New()
+	var looks atomic.Int64
+	f := m.figures
+	f.requests, f.errors = held{f.requests, t, &f.mu, &looks}, held{f.errors, t, &f.mu, &looks}
+	m.Answered(503)
+	if got := m.Take()[slo.ErrorRate]; got.Count != 1 || got.Good != 0 || looks.Load() != 4 {
+		t.Errorf("%+v after %d looks", got, looks.Load())
 	}
 }
 

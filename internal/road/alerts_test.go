@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"countersign/internal/clinic"
+	"countersign/internal/clinictest"
 	"countersign/internal/sandbox"
 )
 
@@ -65,7 +67,9 @@ func (p *pager) heard(words ...string) bool {
 // too. Meanwhile each evaluation is a beat and a check-in, and requests and tasks are traced.
 func TestAlertsAreTold(t *testing.T) { // alone: a process reports to one Sentry, and each house that opens takes it over
 	out := newPager(t)
+	key, _, _ := clinictest.LedgerKey(t)
 	h := open(t, func(env map[string]string) {
+		env["LEDGER_KEY"], env["BLOB_URL"] = key, "file://"+t.TempDir()
 		env["ALERT_EMAIL"], env["ALERT_WEBHOOK_URL"], env["ALERT_WEBHOOK_SECRET"] = "on-call@riverside.example", out.URL+"/hook", "whsec_"+alertSecret
 		env["HEARTBEAT_URL"], env["SENTRY_TRACES"], env["TIME_ALERT_EVERY"], env["TIME_RECONCILE_EVERY"] = out.URL+"/beat", "1", "500ms", "500ms"
 	})
@@ -97,6 +101,13 @@ func TestAlertsAreTold(t *testing.T) { // alone: a process reports to one Sentry
 	ops.visit(h.web + "/alerts")
 	ops.until("it is over", func() bool { return strings.Contains(ops.text("main"), "What is over") })
 	ops.page("alerts-over")
+	must(t, h.app.Clinic().JobRun(t.Context(), h.actor("ruth-ebbing"), clinic.JobNightlyName))
+	for _, j := range clinic.Jobs {
+		h.waitFor("a run of "+j.Name, time.Minute, func() (ran bool) {
+			h.one(&ran, "SELECT count(*) > 0 FROM job_runs WHERE job = $1 AND ran_at IS NOT NULL AND code = ''", j.Name)
+			return ran
+		})
+	}
 	if !strings.Contains(string(h.figures()), "countersign_alerts_evaluated_timestamp_seconds 1") {
 		t.Error("/metrics does not say when the rules were evaluated")
 	}
@@ -111,7 +122,7 @@ func TestAlertsAreTold(t *testing.T) { // alone: a process reports to one Sentry
 	}
 }
 
-// sentryHeard: the alert by its code, a trace by a route's pattern, and a check-in of the job.
+// sentryHeard: the alert by its code, a trace by a route's pattern, and a check-in of every job of a minute or more.
 func (h *house) sentryHeard(t *testing.T) {
 	t.Helper()
 	var list []sandbox.Envelope
@@ -120,11 +131,14 @@ func (h *house) sentryHeard(t *testing.T) {
 	for _, one := range list {
 		for _, item := range one.Items {
 			text := string(item.Payload)
+			if _, slug, ok := strings.Cut(text, `"monitor_slug":"`); ok && item.Type == "check_in" && strings.Contains(text, `"status":"ok"`) {
+				name, _, _ := strings.Cut(slug, `"`)
+				seen["check-in of "+name]++
+			}
 			for what, is := range map[string]bool{
-				"alert":    item.Type == "event" && strings.Contains(text, "alert fired: breaker_open"),
-				"request":  item.Type == "transaction" && strings.Contains(text, `"transaction":"POST /breakers/:channel/open"`),
-				"cron":     item.Type == "transaction" && strings.Contains(text, `"transaction":"alert.evaluate"`),
-				"check-in": item.Type == "check_in" && strings.Contains(text, `"monitor_slug":"alerts"`) && strings.Contains(text, `"status":"ok"`),
+				"alert":   item.Type == "event" && strings.Contains(text, "alert fired: breaker_open"),
+				"request": item.Type == "transaction" && strings.Contains(text, `"transaction":"POST /breakers/:channel/open"`),
+				"cron":    item.Type == "transaction" && strings.Contains(text, `"transaction":"alert.evaluate"`),
 			} {
 				if is {
 					seen[what]++
@@ -135,7 +149,13 @@ func (h *house) sentryHeard(t *testing.T) {
 			}
 		}
 	}
-	for _, what := range []string{"alert", "request", "cron", "check-in"} {
+	want := []string{"alert", "request", "cron"}
+	for _, j := range clinic.Jobs {
+		if j.Watched() {
+			want = append(want, "check-in of "+j.Name)
+		}
+	}
+	for _, what := range want {
 		if seen[what] == 0 {
 			t.Errorf("Sentry heard of no %s: %v", what, seen)
 		}

@@ -44,10 +44,3 @@ func (s *Server) accessSign(c *call) error {
 	}
 	return s.goTo(c, "/access", saidSignedOff)
 }
-
-// access is what every page says to who signs access reviews off. Without it, the page is still worth showing.
-func (s *Server) access(c *call, page *Page) {
-	if n, overdue, err := s.cfg.Clinic.AccessSee(c.Request().Context(), c.actor); err == nil {
-		page.AccessWaiting, page.AccessOverdue = n, overdue
-	}
-}

@@ -88,11 +88,3 @@ func (s *Server) alertDone(c *call, note string, err error, said flash) error {
 	}
 	return s.goTo(c, "/alerts", said)
 }
-
-// alerts is for every page of who may see them: how many fire and wait for somebody. Without an answer the page is still worth
-// showing.
-func (s *Server) alerts(c *call, page *Page) {
-	if waiting, _, err := s.cfg.Clinic.AlertsSee(c.Request().Context(), c.actor); err == nil {
-		page.Alerts = waiting
-	}
-}

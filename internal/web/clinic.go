@@ -63,6 +63,9 @@ func (s *Server) clinicAnswer(c *call, status int, v clinicView) error {
 func clinicFields(s clinic.ClinicSettings) (fields map[string]string, on map[string]bool) {
 	fields = map[string]string{"notice_name": s.NoticeName, "phone": s.Phone, "emergency_line": s.EmergencyLine, "zone": s.Zone,
 		"undo_seconds": strconv.Itoa(s.UndoSeconds), "page_days": strconv.Itoa(s.PageDays)}
+	if s.RetentionYears > 0 {
+		fields["retention_years"] = strconv.Itoa(s.RetentionYears)
+	}
 	for _, l := range s.Limits {
 		role := string(l.Role)
 		fields[role+"_drafts"] = strconv.Itoa(l.Drafts)
@@ -104,6 +107,7 @@ func (s *Server) clinicEdit(c *call) error {
 		for name := range s.forms[c.route.path] {
 			v.F[name] = c.form.line(name)
 		}
+		v.F["retention_seen"] = v.Errors["retention_seen"]
 		for _, name := range clinicSwitches {
 			v.On[name] = c.form.line(name) == "yes"
 		}
@@ -119,7 +123,12 @@ func (s *Server) clinicEdit(c *call) error {
 func readClinic(f form) clinic.ClinicSettings {
 	s := clinic.ClinicSettings{NoticeName: f.line("notice_name"), Phone: f.line("phone"), EmergencyLine: f.line("emergency_line"), Zone: f.line("zone"),
 		UndoSeconds: typedNumber(f.line("undo_seconds")), PageDays: typedNumber(f.line("page_days")), Drafting: f.line("drafting") == "yes", Email: f.line("email") == "yes",
-		SMS: f.line("sms") == "yes", Later: f.line("later") == "yes", Version: f.version()}
+		SMS: f.line("sms") == "yes", Later: f.line("later") == "yes", RetentionSeen: f.line("retention_seen"), Version: f.version()}
+	if years := f.line("retention_years"); years != "" {
+		if s.RetentionYears = typedNumber(years); s.RetentionYears == 0 {
+			s.RetentionYears = -1 // to keep nothing is not to be had
+		}
+	}
 	for _, role := range limitedRoles {
 		of := func(name string) string { return f.line(string(role) + "_" + name) }
 		s.Limits = append(s.Limits, clinic.DraftLimit{Role: role, Drafts: typedNumber(of("drafts")), WarnDay: micros(of("warn_day")), WarnMonth: micros(of("warn_month")),

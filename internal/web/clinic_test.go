@@ -69,6 +69,42 @@ func TestClinicScreen(t *testing.T) {
 	}
 }
 
+// Who sets a time after which messages go is told first how many; sending the form again with that saves it.
+func TestClinicRetentionScreen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	admin := s.as(t, s.world.Admin)
+	id := s.world.Approved(t, s.world.Patient, "email")
+	if err := s.world.Clinic.MessageWithdraw(ctx(), s.world.Doctor, id, s.world.Show(t, s.world.Doctor, id).Message.Version); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.world.Exec(t, "UPDATE messages SET updated_at = now() - interval '3 years'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.world.Exec(t, "UPDATE pages SET expires_at = now() - interval '3 years'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.world.Exec(t, "UPDATE deliveries SET updated_at = now() - interval '3 years'"); err != nil {
+		t.Fatal(err)
+	}
+	for typed, words := range map[string]string{"0": "for 1 to 100 years", "soon": "for 1 to 100 years", "2": "one message goes on the night of"} {
+		got := admin.post("/clinic", clinicForm("retention_years", typed, "retention_seen", "")...)
+		if body := got.Body.String(); got.Code != http.StatusUnprocessableEntity || !strings.Contains(body, words) || !strings.Contains(body, `value="`+typed+`"`) ||
+			strings.Contains(body, `name="retention_seen" value="2/1"`) != (typed == "2") {
+			t.Errorf("%s years: %d\n%s", typed, got.Code, body)
+		}
+	}
+	if got := admin.post("/clinic", clinicForm("retention_years", "2", "retention_seen", "2/1")...); got.Code != http.StatusSeeOther {
+		t.Fatalf("%d\n%s", got.Code, got.Body)
+	}
+	body := admin.get("/clinic").Body.String()
+	for _, words := range []string{`name="retention_years" type="text" value="2"`, "As it is set: one message goes on the night of", "how long messages are kept: for ever → 2 years", "only messages that are over are deleted"} {
+		if !strings.Contains(body, words) {
+			t.Errorf("the page does not hold %q", words)
+		}
+	}
+}
+
 // Every figure of every role's home page leads to a page that the role may see.
 func TestHomeFiguresLeadSomewhere(t *testing.T) {
 	t.Parallel()

@@ -127,6 +127,24 @@ func TestFiguresCountRequests(t *testing.T) {
 	}
 }
 
+// A clinic's people share one address, so it may send 600 beacons a minute, and more of them are refused and not counted.
+func TestVitalsAreLimited(t *testing.T) {
+	t.Parallel()
+	told := 0
+	s := newSite(t, func(c *Config) {
+		c.Vital = func(string, string, float64) bool { told++; return true }
+	})
+	v := s.visitor(t)
+	for i := range 601 {
+		if got := v.post("/vitals", "page", "/patients/:id", "LCP", "0.4"); (got.Code == http.StatusNoContent) != (i < 600) {
+			t.Fatalf("beacon %d: %d", i+1, got.Code)
+		}
+	}
+	if told != 600 {
+		t.Errorf("%d were counted", told)
+	}
+}
+
 // A beacon holds a route pattern and numbers, and nothing else is taken.
 func TestVitalsTake(t *testing.T) {
 	t.Parallel()

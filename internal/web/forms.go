@@ -101,7 +101,7 @@ func forms() map[string]fields {
 // clinicFormFields are the clinic's settings: its switches, and the limits of each role.
 func clinicFormFields(version fields) fields {
 	house := version.with(fields{"notice_name": {}, "phone": {most: 60, coded: true}, "emergency_line": {most: 40, coded: true}, "zone": {most: 60, coded: true},
-		"undo_seconds": {most: 20, coded: true}, "page_days": {most: 20, coded: true}})
+		"undo_seconds": {most: 20, coded: true}, "page_days": {most: 20, coded: true}, "retention_years": {most: 20, coded: true}, "retention_seen": {most: 20, coded: true}})
 	for _, name := range clinicSwitches {
 		house[name] = field{kind: fieldChoice}
 	}

@@ -86,10 +86,3 @@ func (s *Server) glassReview(c *call) error {
 
 // through says that what a handler read is open by emergency access: its page then offers nothing but looking.
 func (c *call) through(byGlass bool) { c.actor.Reading = byGlass }
-
-// glass is for every page of people who have signed in: what they have open, or how much waits for their review.
-func (s *Server) glass(c *call, page *Page) {
-	if open, waiting, err := s.cfg.Clinic.GlassSee(c.Request().Context(), c.actor); err == nil {
-		page.Glass, page.GlassWaiting = open, waiting
-	}
-}

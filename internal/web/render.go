@@ -14,25 +14,17 @@ import (
 
 // Page is the dot of every template, pages and partials alike.
 type Page struct {
-	Title    string // never patient text
-	Route    string // the pattern of the page's address, for what browsers measure
-	Nav      string // which link of the navigation is current
-	Actor    clinic.Actor
-	Env      string
-	Waiting  int              // for the navigation's count
-	Partial  bool             // a part of an open page: what stands elsewhere on it comes along out of band
-	Degraded bool             // live updates are away
-	Stopped  *clinic.Instance // nothing is sent, and since when
-	Flash    string           // one sentence after a redirect
-	Glass    []clinic.Glass   // whom the person may read at the moment, beside their own patients
-	// GlassWaiting is how many emergency accesses wait for the person's review.
-	GlassWaiting int
-	// AccessWaiting is how many access reviews wait for a signature; AccessOverdue, that one has done so for too long.
-	AccessWaiting int
-	AccessOverdue bool
-	Alerts        int // that fire and wait for somebody
-	Scripts       bool
-	V             any // the handler's view
+	Title string // never patient text
+	Route string // the pattern of the page's address, for what browsers measure
+	Nav   string // which link of the navigation is current
+	Actor clinic.Actor
+	Env   string
+	clinic.Banners
+	Partial  bool   // a part of an open page: what stands elsewhere on it comes along out of band
+	Degraded bool   // live updates are away
+	Flash    string // one sentence after a redirect
+	Scripts  bool
+	V        any // the handler's view
 }
 
 // answer is what a handler wants shown. page is for whoever asks with a browser, part for htmx; a part without a page
@@ -122,22 +114,16 @@ func (s *Server) surround(c *call, page *Page, set screen) {
 	case layoutPatient:
 		page.Scripts = false
 	case layoutMain:
-		s.stopped(c, page)
-		s.glass(c, page)
-		s.alerts(c, page)
-		s.access(c, page)
+		s.banners(c, page)
 		page.Degraded = !s.cfg.Hub.Healthy()
 		page.Flash = takeFlash(c)
-		s.count(c, page)
 	}
 }
 
-// stopped is for every page of people who have signed in; strangers and patients are told nothing of it. Without an answer
-// the page is still worth showing.
-func (s *Server) stopped(c *call, page *Page) {
-	if i, err := s.cfg.Clinic.InstanceSee(c.Request().Context()); err == nil && i.HeldAt != nil {
-		page.Stopped = &i
-	}
+// banners are for every page of people who have signed in; strangers and patients are told nothing of it. Without an answer, or with
+// a part of it, the page is still worth showing.
+func (s *Server) banners(c *call, page *Page) {
+	page.Banners, _ = s.cfg.Clinic.BannersSee(c.Request().Context(), c.actor)
 }
 
 // count is how much waits for the person. Without it, the page is still worth showing.

@@ -26,28 +26,18 @@ type Alerts struct {
 // Parts of an interval after which each worker tries: what a dead one has left is taken up soon.
 const alertTries = 6
 
-func (a *Alerts) complete() {
-	if a.Every <= 0 {
-		a.Every = time.Minute
-	}
-	if a.Repeat <= 0 {
-		a.Repeat = 4 * time.Hour
-	}
-}
-
 // evaluate evaluates the alert rules if it is time and nobody else has.
 func (w *Worker) evaluate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	a, started := w.cfg.Alerts, time.Now()
+	a := w.cfg.Alerts
 	ctx, done := w.cfg.Trace(ctx, "cron")
 	result, err := w.cfg.Clinic.AlertEvaluate(ctx, clinic.WorkerActor("alerts"), clinic.AlertRound{Every: a.Every, Repeat: a.Repeat, Off: a.Off, Ways: slices.Sorted(maps.Keys(a.Tell))})
 	if err == nil && !result.Led {
 		done("", 0, 0)
-		return nil
+		return idle
 	}
 	done(string(clinic.AlertEvaluate), 0, 0)
-	w.cfg.CheckIn("alerts", a.Every, time.Since(started), err == nil)
 	if err != nil {
 		return err
 	}

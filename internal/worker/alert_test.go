@@ -90,7 +90,7 @@ func TestAlerts(t *testing.T) {
 	eventually(t, "a few beats", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.beats >= 5 })
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if more := h.jobs["alerts"] - h.beats; more < 0 || more > 1 { // the one comes right after the other
+	if more := h.beats - h.jobs["alerts"]; more < 0 || more > 1 { // the one comes right after the other
 		t.Errorf("%d check-ins, %d beats: each good evaluation is one of each", h.jobs["alerts"], h.beats)
 	}
 }

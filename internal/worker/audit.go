@@ -2,13 +2,9 @@ package worker
 
 import (
 	"context"
-	"time"
 
 	"countersign/internal/clinic"
 )
-
-// accessEvery is how often a worker looks whether a week has ended whose access nobody has put together yet.
-const accessEvery = 15 * time.Minute
 
 // verify carries out the verifications of the ledger that people asked for, one after the other.
 func (w *Worker) verify(ctx context.Context) error {

@@ -88,7 +88,7 @@ func TestReportsAreTagged(t *testing.T) {
 		t.Errorf("the task's report is tagged %v", got)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	one.every(ctx, time.Hour, "relay", func(context.Context) error { stop(); return unforeseen })
+	one.every(ctx, "relay", round{step: func(context.Context) error { stop(); return unforeseen }, every: time.Hour})
 	if got := <-reported; got["task"] != "relay" || got["code"] != "internal" {
 		t.Errorf("the relay's report is tagged %v", got)
 	}

@@ -30,7 +30,7 @@ func (j *jobs) woken(name string) <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.wake == nil {
-		j.wake, j.noted = map[string]chan struct{}{}, map[string]noted{}
+		j.wake = map[string]chan struct{}{}
 	}
 	j.wake[name] = make(chan struct{}, 1)
 	return j.wake[name]
@@ -44,20 +44,11 @@ func (j *jobs) due(name string, at time.Time, code string) bool {
 	if known && last.code == code && at.Sub(last.at) < notedEvery {
 		return false
 	}
+	if j.noted == nil {
+		j.noted = map[string]noted{}
+	}
 	j.noted[name] = noted{at, code}
 	return true
-}
-
-// ran writes a run down, if that is due. That it cannot is no reason for the job to stop.
-func (w *Worker) ran(ctx context.Context, o clinic.JobOutcome, asked bool) {
-	if ctx.Err() != nil || !w.jobs.due(o.Job, o.Began, o.Code) && !asked {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if err := w.cfg.Clinic.JobRan(ctx, o); err != nil {
-		w.jobs.forget(o.Job)
-	}
 }
 
 // forget has the next run written down.
@@ -89,10 +80,39 @@ type askedFor struct{}
 
 func wasAsked(ctx context.Context) bool { return ctx.Value(askedFor{}) != nil }
 
-// nightly does the night's work when it is due, or asked for.
+// How long the night's work may take at a time; what is left goes on a minute later.
+const (
+	nightlyTime  = 5 * time.Minute
+	retiringTime = 4 * time.Minute
+)
+
+// nightly does the night's work when it is due, or asked for: first the messages that go by the clinics' settings, then the rest.
 func (w *Worker) nightly(ctx context.Context) error {
 	asked := wasAsked(ctx)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, nightlyTime)
 	defer cancel()
-	return w.cfg.Clinic.JobNightly(ctx, clinic.WorkerActor("nightly"), asked)
+	more, err := w.retire(ctx, asked)
+	if err != nil {
+		return err
+	}
+	did, err := w.cfg.Clinic.JobNightly(ctx, clinic.WorkerActor("nightly"), asked, more)
+	if err == nil && !did {
+		return idle
+	}
+	return err
+}
+
+// retire takes messages whose time is over, batch by batch, and says whether it had to stop before the end.
+func (w *Worker) retire(ctx context.Context, asked bool) (more bool, err error) {
+	until := time.Now().Add(retiringTime)
+	due, err := w.cfg.Clinic.RetentionDue(ctx, asked)
+	for i := range due {
+		for left := true; left && err == nil; {
+			if time.Now().After(until) {
+				return true, nil
+			}
+			_, left, err = w.cfg.Clinic.MessageRetire(ctx, clinic.WorkerActor("nightly"), &due[i])
+		}
+	}
+	return false, err
 }

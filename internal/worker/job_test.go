@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"countersign/internal/clinic"
+	"countersign/internal/clinictest"
 )
 
 // Of two workers one runs what somebody asked for, once, and every loop's runs are written down.
@@ -17,11 +19,15 @@ func TestJobIsRunWhenAsked(t *testing.T) {
 	nights := func() int {
 		return w.Count(t, "SELECT count(*) FROM audit_events WHERE deed = 'job.nightly' AND outcome = 'done'")
 	}
-	for _, name := range []string{"relay", "sweep", "reconcile", "ledger", "nightly", "jobs"} {
+	for _, name := range []string{"relay", "sweep", "reconcile", "ledger", "anchors", "alerts", "alert-notices", "access", "jobs"} {
 		eventually(t, name+" is written down", func() bool {
 			return w.Count(t, "SELECT count(*) FROM job_runs WHERE job = $1 AND ran_at IS NOT NULL AND every_ms > 0", name) == 1
 		})
 	}
+	if n := w.Count(t, "SELECT count(*) FROM job_runs WHERE job IN ('ledger', 'anchors') AND code = 'off'"); n != 2 {
+		t.Errorf("without a key %d of two jobs are off", n)
+	}
+	eventually(t, "the night's work has been looked at", func() bool { return w.Count(t, "SELECT count(*) FROM job_runs WHERE job = 'nightly'") == 1 })
 	before := nights() // one, or before two o'clock none
 	if err := w.Clinic.JobRun(t.Context(), w.Admin, clinic.JobNightlyName); err != nil {
 		t.Fatal(err)
@@ -36,6 +42,78 @@ func TestJobIsRunWhenAsked(t *testing.T) {
 	eventually(t, "the sweep is taken up", func() bool { return w.Count(t, "SELECT count(*) FROM job_runs WHERE asked_at IS NOT NULL") == 0 })
 	if nights() != before+1 {
 		t.Error("the night's work was done again")
+	}
+}
+
+// beside are the jobs that no loop of the worker carries out, and who does.
+var beside = map[string]string{anchorsJob: "the loop of sealing", "fence": "package fence, in the worker's process", "figures": "package figures, in the worker's process"}
+
+// The table of jobs is the one that is carried out: each of its jobs by somebody, and nothing that is not in it.
+func TestJobsAreTheTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, err := New(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rounds := one.rounds()
+	for _, j := range clinic.Jobs {
+		r, ours := rounds[j.Name]
+		if delete(rounds, j.Name); ours == (beside[j.Name] != "") {
+			t.Errorf("%s is carried out by a loop: %v, beside: %q", j.Name, ours, beside[j.Name])
+		}
+		if ours && r.every <= 0 || j.By == "" || j.Title == "" || j.What == "" {
+			t.Errorf("%s is half a job: %+v %+v", j.Name, r, j)
+		}
+	}
+	for name := range rounds {
+		t.Errorf("%s is not in the table", name)
+	}
+}
+
+// Who watches scheduled jobs is told of each run of those of a minute or more, however often a worker looks, and of no other.
+func TestJobsAreWatched(t *testing.T) {
+	t.Parallel()
+	_, key, known := clinictest.LedgerKey(t)
+	w := newWorld(t, clinictest.Sealing(key, known))
+	var h told
+	w.config.CheckIn = h.checkIn
+	w.config.JobsEvery, w.config.NightlyEvery, w.config.SealEvery, w.config.AnchorEvery = 30*time.Millisecond, 30*time.Millisecond, 30*time.Millisecond, time.Minute
+	w.config.Alerts = Alerts{Every: 300 * time.Millisecond, Heartbeat: h.beat} // six looks for each run
+	one, err := New(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Clinic.JobRun(t.Context(), w.Admin, clinic.JobNightlyName); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- one.Run(ctx) }()
+	one.Ran(ctx, "fence", time.Second, time.Now(), "")
+	nights := func() int {
+		return w.Count(t, "SELECT count(*) FROM audit_events WHERE deed = 'job.nightly' AND outcome = 'done'")
+	}
+	for _, j := range clinic.Jobs {
+		if j.Watched() {
+			eventually(t, j.Name+" checks in", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.jobs[j.Name] > 0 })
+		}
+	}
+	eventually(t, "many looks", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.beats >= 4 })
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if n := w.Count(t, "SELECT count(*) FROM job_runs WHERE code = 'idle'"); n != 0 {
+		t.Errorf("of %d jobs a look is written down as a run", n)
+	}
+	for name, times := range h.jobs {
+		if !clinic.JobOf(name).Watched() {
+			t.Errorf("%s checks in, %d times", name, times)
+		}
+	}
+	if h.jobs["nightly"] != nights() || h.beats-h.jobs["alerts"] > 1 || h.jobs["alerts"] > h.beats || h.jobs[anchorsJob] != 1 {
+		t.Errorf("looks were taken for runs: %v after %d nights", h.jobs, nights())
 	}
 }
 

@@ -12,9 +12,12 @@ import (
 type anchoring struct {
 	*Worker
 	size int64     // of the last one
-	at   time.Time // when
-	said time.Time // when who watches jobs was last told of it
+	at   time.Time // when it was told
+	said time.Time // when the job was last told of
 }
+
+// anchorsJob is the part of sealing that writes outside.
+const anchorsJob = "anchors"
 
 // seal seals what is new on the audit trail, and each AnchorEvery tells of the head outside the database, whoever sealed it.
 func (a *anchoring) seal(ctx context.Context) error {
@@ -23,27 +26,33 @@ func (a *anchoring) seal(ctx context.Context) error {
 	started := time.Now()
 	for {
 		done, err := a.cfg.Clinic.LedgerSeal(ctx)
+		switch {
+		case err != nil:
+			a.told(ctx, started, codeOf(err))
+			return err
+		case done.Off:
+			a.told(ctx, started, clinic.JobOff)
+			return off
+		case done.More && ctx.Err() == nil:
+			continue
+		}
+		err = a.anchor(ctx, done.Head)
+		code := ""
 		if err != nil {
-			a.checkIn(err, time.Since(started))
-			return err
+			code = codeOf(err)
 		}
-		if !done.More || ctx.Err() != nil {
-			err := a.anchor(ctx, done.Head)
-			if done.Head.Size > 0 {
-				a.checkIn(err, time.Since(started))
-			}
-			return err
-		}
+		a.told(ctx, started, code)
+		return err
 	}
 }
 
-// checkIn says that sealing and anchoring went on, once each AnchorEvery, or that they did not.
-func (a *anchoring) checkIn(err error, took time.Duration) {
-	if time.Since(a.said) < a.cfg.AnchorEvery {
-		return
+// told says once each AnchorEvery that sealing and anchoring went on, or that they did not: without the one there is nothing new
+// for the other.
+func (a *anchoring) told(ctx context.Context, began time.Time, code string) {
+	if time.Since(a.said) >= a.cfg.AnchorEvery {
+		a.said = time.Now()
+		a.Ran(ctx, anchorsJob, a.cfg.AnchorEvery, began, code)
 	}
-	a.said = time.Now()
-	a.cfg.CheckIn("ledger", a.cfg.AnchorEvery, took, err == nil)
 }
 
 // anchor writes the head to the bucket, and as a line of the log: two places that the database's owner does not own.

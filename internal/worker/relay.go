@@ -18,54 +18,6 @@ const relayBatch = 200
 // notice is logging's level of what has to be in every log.
 const notice = slog.LevelInfo + 2
 
-// every runs step now and then again each time d has passed, or somebody asked for it, until ctx ends. An error is logged once and then only
-// when it changes, so that an outage is two lines and not two thousand.
-func (w *Worker) every(ctx context.Context, d time.Duration, name string, step func(context.Context) error) {
-	ctx = w.cfg.Tag(ctx, map[string]string{"task": name})
-	ticker := time.NewTicker(d)
-	defer ticker.Stop()
-	woken := w.jobs.woken(name)
-	last, run := "", ctx
-	for {
-		began := time.Now()
-		code := w.guarded(run, step)
-		w.ran(ctx, clinic.JobOutcome{Job: name, Began: began, Took: time.Since(began), Every: d, Code: code}, wasAsked(run))
-		if code != last && ctx.Err() == nil {
-			if code != "" {
-				w.cfg.Log.WarnContext(ctx, name+" is held up", "code", code)
-			} else {
-				w.cfg.Log.Log(ctx, notice, name+" goes on")
-			}
-			last = code
-		}
-		run = ctx
-		select {
-		case <-ticker.C:
-		case <-woken:
-			run = context.WithValue(ctx, askedFor{}, true)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// guarded runs one step and gives its error's code; a panic ends the step and not the worker.
-func (w *Worker) guarded(ctx context.Context, step func(context.Context) error) (code string) {
-	defer func() {
-		if v := recover(); v != nil {
-			w.cfg.Recover(w.coded(ctx, "panic"), v)
-			code = "panic"
-		}
-	}()
-	if err := step(ctx); err != nil {
-		if clinic.KindOf(err) == clinic.Internal {
-			w.cfg.Report(w.coded(ctx, codeOf(err)), err)
-		}
-		return codeOf(err)
-	}
-	return ""
-}
-
 // relay hands due rows to the queue. It asks Redis first: a row that is marked and then cannot be enqueued would lie
 // for a minute.
 func (w *Worker) relay(ctx context.Context) error {

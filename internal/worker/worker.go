@@ -36,15 +36,18 @@ type Config struct {
 
 	ProviderTime time.Duration // of one attempt at a provider; 20 s unless set
 	Shutdown     time.Duration // how long tasks may finish once the worker is asked to stop; 25 s unless set
-	RelayEvery   time.Duration // between two looks at what is due; 1 s unless set
-	SweepEvery   time.Duration // between two looks for leases that ran out, and at what is unknown; 5 s unless set
-	SealEvery    time.Duration // between two sealings of what is new on the audit trail; 1 s unless set
-	AnchorEvery  time.Duration // between two checkpoints that go outside; 1 min unless set
-	RemindEvery  time.Duration // between two looks at messages that nobody has opened; 5 min unless set
-	NightlyEvery time.Duration // between two looks whether the night's work is due; 1 min unless set
-	JobsEvery    time.Duration // between two looks whether somebody asked for a job to run now; 5 s unless set
-	Concurrency  int           // tasks at once; 16 unless set
-	Alerts       Alerts
+
+	// Between two looks of a job; unless set, what clinic.Jobs says.
+	RelayEvery   time.Duration // at what is due
+	SweepEvery   time.Duration // for leases that ran out, at what is unknown, and at what people are to be told
+	SealEvery    time.Duration // for what is new on the audit trail
+	AnchorEvery  time.Duration // between two checkpoints that go outside
+	RemindEvery  time.Duration // at messages that nobody has opened
+	NightlyEvery time.Duration // whether the night's work is due; 1 min unless set
+	JobsEvery    time.Duration // whether somebody asked for a job to run now
+
+	Concurrency int // tasks at once; 16 unless set
+	Alerts      Alerts
 
 	// Anchor writes a checkpoint outside the database; the same one again is no error. It may be nil.
 	Anchor func(ctx context.Context, c clinic.Checkpoint) error
@@ -60,7 +63,7 @@ type Config struct {
 	Tag func(ctx context.Context, tags map[string]string) context.Context
 	// Trace begins a trace of an operation; done ends it under a name, or drops it without one. It may be nil.
 	Trace func(ctx context.Context, op string) (_ context.Context, done func(name string, status, queries int))
-	// CheckIn tells who watches scheduled jobs that one has run. It may be nil.
+	// CheckIn tells who watches scheduled jobs of each run of one that is Watched. It may be nil.
 	CheckIn func(job string, every, took time.Duration, ok bool)
 }
 
@@ -79,12 +82,13 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Clinic == nil || cfg.Redis == nil || cfg.Model == nil || cfg.Senders["email"] == nil || cfg.Senders["sms"] == nil {
 		return nil, errors.New("worker: a clinic, Redis, a model and senders for email and sms are required")
 	}
-	defaults := map[*time.Duration]time.Duration{&cfg.ProviderTime: 20 * time.Second, &cfg.Shutdown: 25 * time.Second,
-		&cfg.RelayEvery: time.Second, &cfg.SweepEvery: 5 * time.Second, &cfg.SealEvery: time.Second, &cfg.AnchorEvery: time.Minute,
-		&cfg.RemindEvery: 5 * time.Minute, &cfg.NightlyEvery: time.Minute, &cfg.JobsEvery: 5 * time.Second}
-	for setting, standard := range defaults {
+	standard := func(job string) time.Duration { return clinic.JobOf(job).Every }
+	defaults := map[*time.Duration]time.Duration{&cfg.ProviderTime: 20 * time.Second, &cfg.Shutdown: 25 * time.Second, &cfg.NightlyEvery: time.Minute,
+		&cfg.RelayEvery: standard("relay"), &cfg.SweepEvery: standard("sweep"), &cfg.SealEvery: standard("ledger"), &cfg.AnchorEvery: standard(anchorsJob),
+		&cfg.JobsEvery: standard("jobs"), &cfg.RemindEvery: standard(clinic.JobRemindersName), &cfg.Alerts.Every: standard("alerts")}
+	for setting, usual := range defaults {
 		if *setting <= 0 {
-			*setting = standard
+			*setting = usual
 		}
 	}
 	if cfg.Concurrency <= 0 {
@@ -99,7 +103,9 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Recover == nil {
 		cfg.Recover = func(context.Context, any) {}
 	}
-	cfg.Alerts.complete()
+	if cfg.Alerts.Repeat <= 0 {
+		cfg.Alerts.Repeat = 4 * time.Hour
+	}
 	if cfg.Trace == nil {
 		cfg.Trace = func(ctx context.Context, _ string) (context.Context, func(string, int, int)) {
 			return ctx, func(string, int, int) {}
@@ -143,17 +149,12 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	var loops sync.WaitGroup
-	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "relay", w.relay) })
-	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "sweep", w.sweep) })
-	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "reconcile", w.reconcile) })
-	loops.Go(func() { w.every(ctx, w.cfg.SealEvery, "ledger", (&anchoring{Worker: w}).seal) })
-	loops.Go(func() { w.every(ctx, w.cfg.Alerts.Every/alertTries, "alerts", w.evaluate) })
-	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "alert notices", w.notices) })
-	loops.Go(func() { w.every(ctx, w.cfg.RemindEvery, clinic.JobRemindersName, w.remind) })
-	loops.Go(func() { w.every(ctx, w.cfg.NightlyEvery, clinic.JobNightlyName, w.nightly) })
-	loops.Go(func() { w.every(ctx, w.cfg.JobsEvery, "jobs", w.takeUp) })
-	loops.Go(func() { w.every(ctx, w.cfg.RelayEvery, "verify", w.verify) })
-	loops.Go(func() { w.every(ctx, accessEvery, "access", w.access) })
+	rounds := w.rounds()
+	for _, job := range clinic.Jobs {
+		if r, ours := rounds[job.Name]; ours {
+			loops.Go(func() { w.every(ctx, job.Name, r) })
+		}
+	}
 	<-ctx.Done()
 	w.cfg.Log.Log(ctx, notice, "worker takes no new tasks")
 	loops.Wait()
