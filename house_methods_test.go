@@ -32,6 +32,7 @@ var methodsWithoutDeed = map[string]string{
 	"NetworksInForce":  "what the door of the web process holds against every request, before anybody is known",
 	"RelayDue":         "marks rows as handed to the queue: no state changes",
 	"DeliveryCount":    "numbers for the alarm, about nobody",
+	"CallsDue":         "the same, of whom to call",
 	"DraftProgress":    "says how far the model is, and keeps the claim",
 	"GlassSee":         "whom the actor may read at the moment, for the banner of every page",
 	"AccessSee":        "how many access reviews wait, for the navigation of every page",
