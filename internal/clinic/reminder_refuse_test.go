@@ -279,3 +279,21 @@ func TestReminderThatExpiresLeavesTheSignature(t *testing.T) {
 	wantCount(t, w, 1, "signed messages", "SELECT count(*) FROM messages WHERE status = 'approved'")
 	wantCount(t, w, 0, "revoked pages", "SELECT count(*) FROM pages WHERE revoked_at IS NOT NULL")
 }
+
+// A reminder that waits for its next try is no notice that could still be undone, or go at another time.
+func TestReminderIsNoNoticeToUndo(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	message, _ := sent(t, w, "email", "x1")
+	passes(t, w, 24*time.Hour)
+	p, err := w.Clinic.DeliveryClaim(ctx, worker, reminderOf(t, w, message))
+	must(t, err)
+	must(t, w.Clinic.DeliveryRecord(ctx, worker, p, "sendgrid", outcome(clinic.OutcomeNotSent, "dial")))
+	wantState(t, w, p.DeliveryID, "queued")
+	v, err := w.Clinic.MessageShow(ctx, w.Doctor, message)
+	must(t, err)
+	if v.CanUndo || v.CanTakeBack || v.CanSchedule || v.Deliveries[1].NextAt == nil {
+		t.Errorf("it can be undone: %v, taken back: %v, put off: %v", v.CanUndo, v.CanTakeBack, v.CanSchedule)
+	}
+	wantCode(t, w.Clinic.MessageUndo(ctx, w.Doctor, message, version(t, w, message)), "too_late", "an undo")
+}
