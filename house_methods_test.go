@@ -32,6 +32,7 @@ var methodsWithoutDeed = map[string]string{
 	"NetworksInForce":  "what the door of the web process holds against every request, before anybody is known",
 	"RelayDue":         "marks rows as handed to the queue: no state changes",
 	"DeliveryCount":    "numbers for the alarm, about nobody",
+	"CallsDue":         "the same, of whom to call",
 	"DraftProgress":    "says how far the model is, and keeps the claim",
 	"BannersSee":       "what every page of the actor says beside its matter, by the policy: numbers, and whom they may read at the moment",
 	"AlertsNow":        "numbers for /metrics, about nobody",

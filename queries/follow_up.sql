@@ -107,3 +107,10 @@ UPDATE follow_ups SET calls = calls + 1, called_at = @at::timestamptz, called_by
     due_at = CASE WHEN @outcome = 'reached' THEN NULL ELSE due_at END,
     ended_at = CASE WHEN @outcome = 'reached' THEN @at::timestamptz END, ended_reason = CASE WHEN @outcome = 'reached' THEN 'reached' ELSE '' END
 WHERE message_id = @message_id AND clinic_id = @clinic_id;
+
+-- name: CallsDue :one
+-- How many patients somebody is to call now, in all clinics, and since when the first of them is.
+SELECT count(*)::int AS calls, coalesce(min(f.call_at), now())::timestamptz AS oldest FROM follow_ups f WHERE f.call_at <= @at::timestamptz;
+
+-- name: RemindersLock :many
+SELECT state FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_id AND kind = 'reminder' AND message_version = @message_version ORDER BY id FOR UPDATE;

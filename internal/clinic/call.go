@@ -247,3 +247,14 @@ func callStep(s Step, detail []byte) Step {
 func callTitle(outcome string) string {
 	return map[string]string{"reached": "Called, and reached", "no_answer": "Called, no answer", "wrong_number": "Called, wrong number"}[outcome]
 }
+
+// CallsDue is how many patients somebody is to call now, over all clinics, and for how long the first of them has waited. It is for
+// the alarm, and says nothing about anybody.
+func (c *Clinic) CallsDue(ctx context.Context) (n int, oldest time.Duration, err error) {
+	now := c.now().UTC()
+	row, err := db.New(c.pool).CallsDue(ctx, now)
+	if err != nil || row.Calls == 0 {
+		return 0, 0, err
+	}
+	return int(row.Calls), now.Sub(row.Oldest), nil
+}

@@ -93,12 +93,19 @@ func TestCallTask(t *testing.T) {
 	if n, err := w.Clinic.WorklistCount(ctx, w.Doctor); n != 0 || err != nil {
 		t.Errorf("the doctor's is %d, %v", n, err)
 	}
+	w.Clock.Add(time.Hour)
+	if n, oldest, err := w.Clinic.CallsDue(ctx); n != 1 || oldest != time.Hour || err != nil {
+		t.Errorf("the alarm counts %d, for %s, %v", n, oldest, err)
+	}
 	if n, err := w.Clinic.WorklistCount(ctx, w.Ops); n != 0 || err != nil {
 		t.Errorf("that of operations is %d, %v", n, err)
 	}
 	_, err = prove(w, w.Unseal(t, w.Patient, "pages", "token", pageOf(t, w, message)), rightDate)
 	must(t, err)
 	wantCount(t, w, 0, "call tasks after it was read", callsOpen)
+	if n, oldest, err := w.Clinic.CallsDue(ctx); n != 0 || oldest != 0 || err != nil {
+		t.Errorf("the alarm counts %d, for %s, %v", n, oldest, err)
+	}
 	if n, err := w.Clinic.WorklistCount(ctx, w.Staff); n != 0 || err != nil {
 		t.Errorf("after that the number is %d, %v", n, err)
 	}

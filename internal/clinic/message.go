@@ -139,6 +139,7 @@ func (t *tx) roundView(status string, r db.Delivery) DeliveryView {
 
 // mayUndo says what the signer may still take back: a notice that waits, or one that came to nothing.
 func (v *MessageView) mayUndo(t *tx, rounds []db.Delivery) {
+	reminders := slices.DeleteFunc(slices.Clone(rounds), func(d db.Delivery) bool { return d.Kind != reminderKind })
 	rounds = slices.DeleteFunc(slices.Clone(rounds), func(d db.Delivery) bool { return d.Kind != "notice" })
 	if len(rounds) == 0 || v.Message.Status != "approved" || !t.actor.Can(MessageUndo) || v.Message.signerID != t.actor.ID {
 		return
@@ -146,7 +147,7 @@ func (v *MessageView) mayUndo(t *tx, rounds []db.Delivery) {
 	last := rounds[len(rounds)-1]
 	v.CanUndo = last.State == "queued" && last.NextAttemptAt.After(t.at) && last.Resends == 0
 	v.UndoUntil = last.NextAttemptAt
-	v.CanTakeBack = cameToNothing(last)
+	v.CanTakeBack = cameToNothing(last) && !slices.ContainsFunc(reminders, func(d db.Delivery) bool { return *d.MessageVersion == *last.MessageVersion && mayBeOut(d.State) })
 }
 
 // cameToNothing: the round is over and nothing of it arrived, nor may have by a person's "send again".
@@ -216,7 +217,7 @@ func (t *tx) cancelNotice(ctx context.Context, message uuid.UUID) error {
 		return found(err)
 	}
 	if cameToNothing(d) {
-		return nil
+		return t.noReminderOut(ctx, d)
 	}
 	suspect, err := t.DeliverySuspect(ctx, db.DeliverySuspectParams{ID: d.ID, ClinicID: d.ClinicID, At: t.at})
 	if err != nil {

@@ -215,3 +215,18 @@ func (t *tx) stillUnread(ctx context.Context, message, clinic uuid.UUID) (stop m
 	}
 	return move{}, false, nil
 }
+
+// mayBeOut: the patient may hold the link by a reminder in this state.
+func mayBeOut(state string) bool {
+	return slices.Contains(handedOver, state) || slices.Contains([]string{"sending", "unknown", "needs_person"}, state)
+}
+
+// noReminderOut refuses to take a message back whose notice came to nothing and whose reminder may have arrived all the same. A
+// reminder that still waits is cancelled by its claim. The reminders are held, so that none is claimed meanwhile.
+func (t *tx) noReminderOut(ctx context.Context, notice db.Delivery) error {
+	states, err := t.RemindersLock(ctx, db.RemindersLockParams{MessageID: notice.MessageID, ClinicID: notice.ClinicID, MessageVersion: notice.MessageVersion})
+	if slices.ContainsFunc(states, mayBeOut) {
+		return refuse(Conflict, "too_late", "A reminder may have arrived, so this cannot be undone. You can withdraw the message: its page will then say so.")
+	}
+	return err
+}

@@ -235,6 +235,16 @@ func TestRemindersBeginAnewWithASignature(t *testing.T) {
 	passes(t, w, 24*time.Hour)
 	remindersGo(t, w, message, "r1")
 	must(t, w.Clinic.DeliveryReceive(ctx, mailer, []clinic.Receipt{receipt("e1", "x1", "undelivered", w.Clock.Now())}))
+	takeBack := func(can bool) {
+		t.Helper()
+		if v, err := w.Clinic.MessageShow(ctx, w.Doctor, message); err != nil || v.CanTakeBack != can || v.CanUndo {
+			t.Errorf("it can be taken back: %v, undone: %v, %v", v.CanTakeBack, v.CanUndo, err)
+		}
+	}
+	takeBack(false) // the notice came back, and the reminder may not have
+	wantCode(t, w.Clinic.MessageUndo(ctx, w.Doctor, message, version(t, w, message)), "too_late", "taking back what a reminder may have brought")
+	must(t, w.Clinic.DeliveryReceive(ctx, mailer, []clinic.Receipt{receipt("e2", "r1", "undelivered", w.Clock.Now())}))
+	takeBack(true)
 	must(t, w.Clinic.MessageUndo(ctx, w.Doctor, message, version(t, w, message)))
 	wantCount(t, w, 1, "follow-ups that ended", "SELECT count(*) FROM follow_ups WHERE ended_reason = 'stopped'")
 	must(t, w.Exec(t, "UPDATE contacts SET bounced_at = NULL, bounce_code = NULL"))
@@ -251,4 +261,39 @@ func TestRemindersBeginAnewWithASignature(t *testing.T) {
 	remindersGo(t, w, message, "r2")
 	passes(t, w, 48*time.Hour)
 	wantCount(t, w, 3, "reminders", remindersMade)
+}
+
+// A reminder whose time is over takes no signature away, also where all that is known of the notice is a report without an id.
+func TestReminderThatExpiresLeavesTheSignature(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	message := w.Approved(t, w.Patient, "email")
+	p := claimed(t, w, message)
+	must(t, w.Clinic.DeliveryRecord(ctx, worker, p, "sendgrid", outcome(clinic.OutcomeUnknown, "timeout")))
+	must(t, w.Clinic.DeliveryReceive(ctx, mailer, []clinic.Receipt{{Provider: "sendgrid", EventKey: "e1", DeliveryID: p.DeliveryID, State: "delivered", At: w.Clock.Now()}}))
+	passes(t, w, 24*time.Hour)
+	id := reminderOf(t, w, message)
+	w.Clock.Add(6 * 24 * time.Hour)
+	nothingToClaim(t, w, id)
+	wantState(t, w, id, "expired")
+	wantCount(t, w, 1, "signed messages", "SELECT count(*) FROM messages WHERE status = 'approved'")
+	wantCount(t, w, 0, "revoked pages", "SELECT count(*) FROM pages WHERE revoked_at IS NOT NULL")
+}
+
+// A reminder that waits for its next try is no notice that could still be undone, or go at another time.
+func TestReminderIsNoNoticeToUndo(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	message, _ := sent(t, w, "email", "x1")
+	passes(t, w, 24*time.Hour)
+	p, err := w.Clinic.DeliveryClaim(ctx, worker, reminderOf(t, w, message))
+	must(t, err)
+	must(t, w.Clinic.DeliveryRecord(ctx, worker, p, "sendgrid", outcome(clinic.OutcomeNotSent, "dial")))
+	wantState(t, w, p.DeliveryID, "queued")
+	v, err := w.Clinic.MessageShow(ctx, w.Doctor, message)
+	must(t, err)
+	if v.CanUndo || v.CanTakeBack || v.CanSchedule || v.Deliveries[1].NextAt == nil {
+		t.Errorf("it can be undone: %v, taken back: %v, put off: %v", v.CanUndo, v.CanTakeBack, v.CanSchedule)
+	}
+	wantCode(t, w.Clinic.MessageUndo(ctx, w.Doctor, message, version(t, w, message)), "too_late", "an undo")
 }

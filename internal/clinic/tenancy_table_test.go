@@ -31,6 +31,8 @@ var queriesOfNoClinic = map[string]string{
 	"CheckClaim":          "the worker verifies for all clinics: the ledger is one",
 	"BackupCounts":        "a backup is of the whole database",
 
+	"CallsDue": "a figure of the installation: how many are to be called, and nothing else of them",
+
 	"DeliveriesDue":          "the relay works for all clinics",
 	"DraftRequestsDue":       "the relay works for all clinics",
 	"DraftRequestMessage":    "the worker knows a task's id and finds its clinic by it",
@@ -68,7 +70,7 @@ var queriesWithoutTeam = map[string]string{
 		DraftRequestLast DraftRequestsOfMessage DraftRequestsCancel ReviewCurrent ReviewClose ReviewReopen ReviewsOfMessage
 		MessageBriefed MessageDrafted MessageFindings MessageMove MessageSign MessageUnsign MessageSchedule MessageWithdraw
 		DeliveryRounds DeliveriesOfMessage DeliveryOfMessage DeliveryMayHaveReached DeliverySchedule DeliverySuspect DeliveryLockIn
-		PageOfMessage PageLock PageRevoke PageLasts FollowUpOfMessage FollowUpLock CallRecord`,
+		PageOfMessage PageLock PageRevoke PageLasts FollowUpOfMessage FollowUpLock CallRecord RemindersLock`,
 	"behind the door: by the id of a patient that PatientGet gave, which joins the care team": `
 		MessagesOfPatient PatientKeyGet PatientUpdate ContactsOfPatient ContactRetire`,
 	"the actor's own requests, counted":                                    `DraftUsage`,
@@ -87,7 +89,7 @@ var queriesWithoutTeam = map[string]string{
 		GlassListByAdmin GlassLockByAdmin GlassReviewed GlassUnreviewed TeamFindByAdmin TeamGetByAdmin TeamLock AuditNamesByAdmin`,
 	"an auditor, by exact record number: gives an id, and no name":                                                          `AuditPatientByAdmin`,
 	"behind the door: by the id of a patient that AuditPatientKnown gave, which joins the care team for whom it asks it of": `AuditChannels`,
-	"an administrator and operations: numbers about nobody":                                                                 `QueueState DeliveryCount QueueOldest DraftState AlertSigns`,
+	"an administrator and operations: numbers about nobody":                                                                 `QueueState DeliveryCount CallsDue QueueOldest DraftState AlertSigns`,
 	"the worker, which has no care team": `
 		DeliveriesDue DeliveriesSave DeliveryLock DeliveriesTake DeliveriesLockFor AttemptsEnd
 		DeliveriesExpiredLease DeliveriesLate DeliveriesUnknown DeliveriesUndecided

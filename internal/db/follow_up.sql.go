@@ -268,6 +268,23 @@ func (q *Queries) CallRecord(ctx context.Context, arg CallRecordParams) error {
 	return err
 }
 
+const callsDue = `-- name: CallsDue :one
+SELECT count(*)::int AS calls, coalesce(min(f.call_at), now())::timestamptz AS oldest FROM follow_ups f WHERE f.call_at <= $1::timestamptz
+`
+
+type CallsDueRow struct {
+	Calls  int32
+	Oldest time.Time
+}
+
+// How many patients somebody is to call now, in all clinics, and since when the first of them is.
+func (q *Queries) CallsDue(ctx context.Context, at time.Time) (CallsDueRow, error) {
+	row := q.db.QueryRow(ctx, callsDue, at)
+	var i CallsDueRow
+	err := row.Scan(&i.Calls, &i.Oldest)
+	return i, err
+}
+
 const followUpEnd = `-- name: FollowUpEnd :exec
 UPDATE follow_ups SET ended_at = $1, ended_reason = $2, due_at = NULL, call_at = NULL
 WHERE message_id = $3 AND clinic_id = $4 AND ended_at IS NULL
@@ -589,4 +606,34 @@ func (q *Queries) PageUnread(ctx context.Context, arg PageUnreadParams) (PageUnr
 	var i PageUnreadRow
 	err := row.Scan(&i.OpenedAt, &i.LockedAt)
 	return i, err
+}
+
+const remindersLock = `-- name: RemindersLock :many
+SELECT state FROM deliveries WHERE message_id = $1 AND clinic_id = $2 AND kind = 'reminder' AND message_version = $3 ORDER BY id FOR UPDATE
+`
+
+type RemindersLockParams struct {
+	MessageID      *uuid.UUID
+	ClinicID       uuid.UUID
+	MessageVersion *int32
+}
+
+func (q *Queries) RemindersLock(ctx context.Context, arg RemindersLockParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, remindersLock, arg.MessageID, arg.ClinicID, arg.MessageVersion)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var state string
+		if err := rows.Scan(&state); err != nil {
+			return nil, err
+		}
+		items = append(items, state)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

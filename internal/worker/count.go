@@ -17,6 +17,7 @@ const counting = 2 * time.Second
 type counts struct {
 	clinic       *clinic.Clinic
 	rows, oldest *prometheus.Desc
+	calls        *prometheus.Desc
 	backup       *prometheus.Desc
 }
 
@@ -28,6 +29,8 @@ func newCounts(c *clinic.Clinic) *counts {
 			"Deliveries by state: those that wait now, and those of the last day that ended without anybody getting anything.", []string{"state"}, nil),
 		oldest: prometheus.NewDesc("countersign_delivery_oldest_seconds",
 			"For how long the oldest delivery has waited in a state; a queued one since it was due.", []string{"state"}, nil),
+		calls: prometheus.NewDesc("countersign_call_oldest_seconds",
+			"For how long the longest waiting of the patients whom somebody is to call has waited; 0 if there is none.", nil, nil),
 		backup: prometheus.NewDesc("countersign_backup_age_seconds",
 			"How old the newest backup of this database is; absent if there is none.", nil, nil)}
 }
@@ -36,6 +39,7 @@ func newCounts(c *clinic.Clinic) *counts {
 func (n *counts) Describe(out chan<- *prometheus.Desc) {
 	out <- n.rows
 	out <- n.oldest
+	out <- n.calls
 	out <- n.backup
 }
 
@@ -45,6 +49,9 @@ func (n *counts) Collect(out chan<- prometheus.Metric) {
 	defer cancel()
 	if at, err := n.clinic.BackupLast(ctx); err == nil && !at.IsZero() {
 		out <- prometheus.MustNewConstMetric(n.backup, prometheus.GaugeValue, time.Since(at).Seconds())
+	}
+	if _, oldest, err := n.clinic.CallsDue(ctx); err == nil {
+		out <- prometheus.MustNewConstMetric(n.calls, prometheus.GaugeValue, oldest.Seconds())
 	}
 	list, err := n.clinic.DeliveryCount(ctx)
 	if err != nil {

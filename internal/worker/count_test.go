@@ -50,7 +50,7 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	ahead.Store(int64(time.Hour))
 	text := scrape(t, w.config.Metrics)
 	for _, line := range []string{`countersign_deliveries{state="queued"} 2`, `countersign_deliveries{state="needs_person"} 0`, `countersign_deliveries{state="failed"} 0`,
-		`countersign_delivery_oldest_seconds{state="queued"} 36`, "countersign_backup_age_seconds 36"} {
+		`countersign_delivery_oldest_seconds{state="queued"} 36`, "countersign_backup_age_seconds 36", "countersign_call_oldest_seconds 0"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("the figures do not have %s", line)
 		}
