@@ -33,6 +33,8 @@ func TestEveryMachinesDeedIsOnTheTrail(t *testing.T) {
 	restored(t, w)
 	inTheOffice(t, w)
 	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
+	over := w.Approved(t, w.Patient, "email")
+	must(t, w.Clinic.MessageWithdraw(ctx, w.Doctor, over, version(t, w, over)))
 	keep(t, w, 1)
 	w.Clock.Add(400 * 24 * time.Hour)
 	retired(t, w)
