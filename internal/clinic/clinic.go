@@ -141,7 +141,7 @@ func Open(ctx context.Context, cfg Config) (*Clinic, error) {
 func (c *Clinic) Close() { c.pool.Close() }
 
 // SchemaVersion is the migration this code was written for; Ready refuses an older one.
-const SchemaVersion = 20
+const SchemaVersion = 23
 
 // Ready says whether Postgres answers, its migrations are at least ours and our keys are its patients'.
 func (c *Clinic) Ready(ctx context.Context) error {

@@ -99,6 +99,7 @@ type verifier struct {
 	mostWaiting int
 
 	tree      *ledger.Tree
+	hashes    []byte    // of the leaf before, to be written over
 	next      int64     // the number that the next leaf has to have
 	of        int64     // how many there seem to be
 	off       bool      // the tree is known to be another one: what comes after is not to be compared
@@ -246,7 +247,8 @@ func (v *verifier) leaf(r leafRow) (l seenLeaf, ok bool) {
 			pgTime(r.event.at).Format(time.RFC3339), v.goodAt.Format(time.RFC3339))
 	}
 	copy(l.hash[:], r.hashes)
-	kept := v.tree.Append(l.hash)
+	kept := v.tree.AppendOver(l.hash, v.hashes)
+	v.hashes = kept.Hashes
 	switch {
 	case l.broken:
 		v.find("leaf_broken", &id, r.leaf, v.next, "leaf %d (event %s) has no hash: it is not as it was written", r.leaf, id)

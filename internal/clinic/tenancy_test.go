@@ -37,7 +37,6 @@ var (
 	}
 	keysWithoutClinic = map[string]string{
 		"audit_events_pkey":                      "an event is (id, at), for the partitions; no look-up by it is anybody's scope",
-		"audit_pending_pkey":                     "the ledger's queue, read by the sealer only",
 		"figure_minutes_pkey":                    "see withoutClinic",
 		"figure_quarters_pkey":                   "see withoutClinic",
 		"up_minutes_pkey":                        "see withoutClinic",

@@ -16,7 +16,7 @@ func TestSealerDies(t *testing.T) {
 	counts := func() (leaves, signed int) {
 		return one[int](h, "SELECT count(*) FROM ledger_leaves"), int(one[int64](h, "SELECT coalesce(max(size), 0) FROM ledger_checkpoints"))
 	}
-	for _, moment := range []string{"read", "leaves", "emptied", "before-commit", "committed", "anchored"} {
+	for _, moment := range []string{"taken", "leaves", "before-commit", "committed", "anchored"} {
 		if _, err := h.Clinic.PatientShow(t.Context(), h.Staff, h.Patient); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,1 @@
+ALTER TABLE audit_pending ADD PRIMARY KEY (at, event_id);
