@@ -146,6 +146,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "sweep", w.sweep) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "reconcile", w.reconcile) })
 	loops.Go(func() { w.every(ctx, w.cfg.SealEvery, "ledger", (&anchoring{Worker: w}).seal) })
+	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "refusals", w.refusals) })
 	loops.Go(func() { w.every(ctx, w.cfg.Alerts.Every/alertTries, "alerts", w.evaluate) })
 	loops.Go(func() { w.every(ctx, w.cfg.SweepEvery, "alert notices", w.notices) })
 	loops.Go(func() { w.every(ctx, w.cfg.NightlyEvery, clinic.JobNightlyName, w.nightly) })
