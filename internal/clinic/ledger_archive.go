@@ -30,9 +30,11 @@ type ArchivePlace interface {
 
 // Archived is a month of the trail that is no longer in the database.
 type Archived struct {
-	File        string
-	Events      int64
-	First, Last int64 // leaves
+	Month  string `json:"month"`
+	File   string `json:"file"`
+	Events int64  `json:"events"`
+	First  int64  `json:"first_leaf"`
+	Last   int64  `json:"last_leaf"`
 }
 
 // archiveHeader is the first line of an archive, before its month. Then comes a line an event, in the order of the leaves: the
@@ -58,7 +60,7 @@ func (c *Clinic) AuditArchive(ctx context.Context, a Actor, month time.Time, anc
 			return err
 		}
 		faultpoint.Reach("archive", "read-back")
-		done = Archived{m.name, m.events, m.first, m.last}
+		done = Archived{month.Format("2006-01"), m.name, m.events, m.first, m.last}
 		t.detail["month"], t.detail["events"], t.detail["first_leaf"], t.detail["last_leaf"] = month.Format("2006-01"), m.events, m.first, m.last
 		return t.dropMonth(ctx, &m, month)
 	})
