@@ -8,19 +8,19 @@ import (
 	"syscall"
 	"testing"
 
+	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
-	"countersign/internal/ledger"
 )
 
 // checkpoints are those that a worker has written as lines of its log.
-func checkpoints(t *testing.T, said string, known ledger.Verifiers) (all []ledger.Checkpoint) {
+func checkpoints(t *testing.T, said string, read func(string) (clinic.Checkpoint, error)) (all []clinic.Checkpoint) {
 	t.Helper()
 	for line := range strings.Lines(said) {
 		var entry struct{ Msg, Checkpoint string }
 		if json.Unmarshal([]byte(line), &entry) != nil || entry.Checkpoint == "" {
 			continue
 		}
-		c, err := known.Read(entry.Checkpoint)
+		c, err := read(entry.Checkpoint)
 		must(t, err)
 		if entry.Msg != "ledger checkpoint" {
 			t.Errorf("a checkpoint is called %q", entry.Msg)
@@ -42,12 +42,12 @@ func TestTheLogAloneFindsACutTail(t *testing.T) {
 		must(t, err)
 		events := one[int64](h, "SELECT count(*) FROM audit_events")
 		await(t, "the head to be a line of the log", func() bool {
-			said := checkpoints(t, w.said.String(), known)
+			said := checkpoints(t, w.said.String(), known.Read)
 			return len(said) > round && said[len(said)-1].Size >= events
 		})
 	}
 	w.end(syscall.SIGTERM)
-	said := checkpoints(t, w.said.String(), known)
+	said := checkpoints(t, w.said.String(), known.Read)
 	last := said[len(said)-1]
 	if head := one[string](h, "SELECT note FROM ledger_checkpoints ORDER BY size DESC LIMIT 1"); head != last.Note {
 		t.Errorf("the log's last checkpoint is over %d, and the head is\n%s", last.Size, head)
