@@ -43,16 +43,8 @@ func ArchiveMonths(ctx context.Context, cfg *config.Config, before time.Time, as
 		return err
 	}
 	defer c.Close()
-	began := time.Now()
-	report, err := c.LedgerVerify(ctx, clinic.LedgerCheck{Known: known, Anchors: anchors, Archives: bucket})
+	report, err := verifyFirst(ctx, c, clinic.LedgerCheck{Known: known, Anchors: anchors, Archives: bucket}, asJSON, out)
 	if err != nil {
-		return fmt.Errorf("the ledger could not be checked: %w", sayable(err))
-	}
-	if err := verdict(report); err != nil {
-		if asJSON {
-			return errors.Join(err, json.NewEncoder(out).Encode(report))
-		}
-		sayReport(report, time.Since(began), out)
 		return err
 	}
 	months, err := c.LedgerMonths(ctx, before)
@@ -79,4 +71,21 @@ func ArchiveMonths(ctx context.Context, cfg *config.Config, before time.Time, as
 		fmt.Fprintf(out, "there is no month before %s in the database\n", before.Format("2006-01"))
 	}
 	return nil
+}
+
+// verifyFirst says what it finds where that is not clean.
+func verifyFirst(ctx context.Context, c *clinic.Clinic, check clinic.LedgerCheck, asJSON bool, out io.Writer) (clinic.LedgerReport, error) {
+	began := time.Now()
+	report, err := c.LedgerVerify(ctx, check)
+	if err != nil {
+		return report, fmt.Errorf("the ledger could not be checked: %w", sayable(err))
+	}
+	err = verdict(report)
+	switch {
+	case err != nil && asJSON:
+		err = errors.Join(err, json.NewEncoder(out).Encode(report))
+	case err != nil:
+		sayReport(report, time.Since(began), out)
+	}
+	return report, err
 }
