@@ -2,9 +2,11 @@ package app
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -163,12 +165,44 @@ func TestAuditRestoredReadsTheArchives(t *testing.T) {
 	if err := os.WriteFile(a.file, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	log := a.asLog(t)
+	stray := filepath.Join(filepath.Dir(a.file), "..", "ledger", "stray.txt") // what somebody puts among the anchors holds no restore up
+	if err := os.WriteFile(stray, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := SayRestored(t.Context(), a.cfg, false, io.Discard); err != nil {
 		t.Error(err)
+	}
+	if err := os.Remove(stray); err != nil {
+		t.Fatal(err)
 	}
 	if said, clean := verified(t, a.cfg); !clean || !strings.Contains(said, "RESTORED") || !strings.Contains(said, "5 of the events were read from archives") {
 		t.Errorf("%s", said)
 	}
+	var out bytes.Buffer
+	if err := VerifyLedger(t.Context(), a.cfg, Verifying{Anchors: log}, &out, io.Discard); err != nil || !strings.Contains(out.String(), "1 anchors are of them") {
+		t.Errorf("by the log: %v %s", err, out.String())
+	}
+}
+
+// asLog is a file with the anchors as a worker says them.
+func (a *aged) asLog(t *testing.T) string {
+	t.Helper()
+	anchors, err := anchorsIn(t.Context(), a.bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines bytes.Buffer
+	for _, anchor := range anchors {
+		if err := json.NewEncoder(&lines).Encode(map[string]string{"msg": "ledger checkpoint", "checkpoint": anchor.Note}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := filepath.Join(t.TempDir(), "worker.log")
+	if err := os.WriteFile(name, lines.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // A database whose past agrees with no anchor is another one, or was written anew: no restore.
