@@ -186,6 +186,9 @@ func (c *Clinic) BriefShow(ctx context.Context, a Actor, id uuid.UUID) (BriefPag
 			return found(err)
 		}
 		t.subject.Patient = m.PatientID
+		if err := t.readBrief(ctx, id, m.PatientID); err != nil {
+			return err
+		}
 		var b *chest
 		if page, b, err = t.briefPage(ctx, m.PatientID); err != nil {
 			return err

@@ -25,7 +25,7 @@ func notice(clinicName, channel, link string) (subject, body string) {
 
 // deliverNotice writes the delivery that approve promises: the page behind the link, the exact notice, sealed, and
 // when it may go. The row is the outbox; nothing else has to be remembered.
-func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow) error {
+func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow, before promised) error {
 	cl, err := t.clinicOf(ctx, m.ClinicID)
 	if err != nil {
 		return err
@@ -34,36 +34,45 @@ func (t *tx) deliverNotice(ctx context.Context, b *chest, m db.MessageLockRow, c
 	if m.SendAt != nil && m.SendAt.After(due) {
 		due = *m.SendAt
 	}
-	return t.promise(ctx, b, m, contact, cl, due)
+	return t.promise(ctx, b, m, contact, cl, due, before)
+}
+
+// promised is what a message's patient was promised before: its page, if there is one, and how many rounds of the notice.
+type promised struct {
+	page   *db.Page
+	rounds int32
+}
+
+func (t *tx) promised(ctx context.Context, m db.MessageLockRow) (promised, error) {
+	rounds, err := t.DeliveryRounds(ctx, db.DeliveryRoundsParams{MessageID: &m.ID, ClinicID: m.ClinicID, Kind: "notice"})
+	if err != nil {
+		return promised{}, err
+	}
+	page, err := t.PageOfMessage(ctx, db.PageOfMessageParams{MessageID: m.ID, ClinicID: m.ClinicID})
+	if noRows(err) {
+		return promised{rounds: rounds}, nil
+	}
+	return promised{&page, rounds}, err
 }
 
 // promise is the next round of a notice, due at a time, to the contact that was signed for.
-func (t *tx) promise(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow, cl db.Clinic, due time.Time) error {
-	link, err := t.page(ctx, b, m, due.AddDate(0, 0, int(cl.PageDays)))
-	if err != nil {
-		return err
-	}
-	rounds, err := t.DeliveryRounds(ctx, db.DeliveryRoundsParams{MessageID: &m.ID, ClinicID: m.ClinicID, Kind: "notice"})
-	if err != nil {
-		return err
-	}
+func (t *tx) promise(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow, cl db.Clinic, due time.Time, before promised) error {
+	link := t.page(ctx, b, m, due.AddDate(0, 0, int(cl.PageDays)), before.page)
 	_, body := notice(cl.NoticeName, m.Channel, link)
 	to := b.open(contact.AddressSealed, "contacts", "address", contact.ID).Reveal()
 	id := newID()
 	row := db.DeliveryCreateParams{ID: id, ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version, Kind: "notice",
-		Round: rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
+		Round: before.rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
 		RecipientSealed: b.seal(to, "deliveries", "recipient", id), BodySealed: b.seal(body, "deliveries", "body", id),
 		Mac: t.c.noticeMAC(id, m.Channel, to, body, m.Version), NextAttemptAt: due, NotAfter: due.Add(notAfter(m.Priority)), CreatedAt: t.at}
 	if b.err != nil {
 		return b.err
 	}
-	if err := t.DeliveryCreate(ctx, row); err != nil {
-		return err
-	}
+	t.line.one(func(q *db.Queries) error { return q.DeliveryCreate(ctx, row) })
 	if !due.After(t.at) { // a nudge marks nothing: if it is lost, the relay finds the row within a second
 		t.nudges = append(t.nudges, Due{Deed: DeliverySend, ID: id, Priority: int(m.Priority)})
 	}
-	return t.deliveryEvent(ctx, id, m.ClinicID, m.PatientID, 1, map[string]any{"to": "queued", "round": rounds + 1})
+	return t.deliveryEvent(ctx, id, m.ClinicID, m.PatientID, 1, map[string]any{"to": "queued", "round": before.rounds + 1})
 }
 
 func (c *Clinic) noticeMAC(id uuid.UUID, channel, to, body string, version int32) []byte {

@@ -193,6 +193,10 @@ func (t *tx) furtherRound(ctx context.Context, b *chest, m db.MessageLockRow, d 
 	if err != nil {
 		return err
 	}
+	before, err := t.promised(ctx, m)
+	if err != nil {
+		return err
+	}
 	t.changed(m.ID)
-	return t.promise(ctx, b, m, contacts[i], cl, t.at)
+	return t.promise(ctx, b, m, contacts[i], cl, t.at, before)
 }

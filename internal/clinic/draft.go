@@ -133,14 +133,17 @@ func (c *Clinic) draftView(ctx context.Context, a Actor, deed Deed, id uuid.UUID
 
 // view assembles the page of one message from its rows.
 func (t *tx) view(ctx context.Context, id uuid.UUID) (DraftView, error) {
-	v, _, _, err := t.viewed(ctx, id)
+	v, _, _, err := t.viewed(ctx, id, t.readToShow)
 	return v, err
 }
 
-// viewed is view with the row and the key it was made from, for who needs more of them.
-func (t *tx) viewed(ctx context.Context, id uuid.UUID) (DraftView, db.MessageGetRow, *chest, error) {
+// viewed is view with the row and the key it was made from, for who needs more of them and asks for it ahead.
+func (t *tx) viewed(ctx context.Context, id uuid.UUID, read func(context.Context, db.MessageGetRow) error) (DraftView, db.MessageGetRow, *chest, error) {
 	m, err := t.messageGet(ctx, id)
 	if err != nil {
+		return DraftView{}, m, nil, err
+	}
+	if err := read(ctx, m); err != nil {
 		return DraftView{}, m, nil, err
 	}
 	v, b, err := t.viewOf(ctx, m)
@@ -263,8 +266,7 @@ func (t *tx) viewDraft(ctx context.Context, v *DraftView, b *chest, m db.Message
 	}
 	v.DraftVersion, v.DraftBy, v.DraftAt = int(d.Version), writer(d.Source, d.WriterName), d.CreatedAt
 	if m.Status == "in_review" { // what is asked now is what has to be answered to sign
-		e, err := t.examine(ctx, b, db.MessageLockRow{ID: m.ID, ClinicID: m.ClinicID, PatientID: m.PatientID, DoctorID: m.DoctorID, Kind: m.Kind,
-			Priority: m.Priority, Channel: m.Channel, DraftID: m.DraftID})
+		e, err := t.examine(ctx, b, lockedRow(m))
 		if err != nil {
 			return err
 		}
@@ -273,6 +275,12 @@ func (t *tx) viewDraft(ctx context.Context, v *DraftView, b *chest, m db.Message
 	k, err := t.acks(ctx, m.ID)
 	v.findings(report, k, t.actor)
 	return err
+}
+
+// lockedRow is the row as deeds know it that change the message, as far as the checks look at it.
+func lockedRow(m db.MessageGetRow) db.MessageLockRow {
+	return db.MessageLockRow{ID: m.ID, ClinicID: m.ClinicID, PatientID: m.PatientID, DoctorID: m.DoctorID, Kind: m.Kind, Status: m.Status,
+		Priority: m.Priority, Channel: m.Channel, DraftID: m.DraftID}
 }
 
 func writer(source, name string) string {

@@ -27,6 +27,9 @@ func (c *Clinic) DraftEdit(ctx context.Context, a Actor, id uuid.UUID, version i
 		if int(m.Version) != version {
 			return t.movedOn(ctx, m)
 		}
+		if err := t.readToWrite(ctx, m); err != nil {
+			return err
+		}
 		if err := t.mayWrite(ctx, m); err != nil {
 			return err
 		}

@@ -39,6 +39,8 @@ func (l *Line) Note(d *db.Delivery) { l.save(d, d.Rev) }
 
 func (l *Line) Flush(ctx context.Context) error { return l.flush(ctx) }
 
+func (l *Line) Ahead(ctx context.Context, ask func(q *db.Queries)) error { return l.ahead(ctx, ask) }
+
 // PutOff is a connection that takes writes for later.
 func PutOff() db.DBTX { return &putOff{} }
 

@@ -84,10 +84,13 @@ func (t *tx) homeSigned(ctx context.Context) (Figure, error) {
 		return f, err
 	}
 	today := dayOf(t.at, zoneOf(cl))
-	rows, err := t.HomeSigned(ctx, db.HomeSignedParams{ClinicID: t.clinicID(), StaffID: &t.actor.ID, Since: today.AddDate(0, 0, 1-homeDays), RowLimit: homeSigned})
+	rows, err := t.HomeSigned(ctx, t.homeSignedParams())
 	var when []time.Time
 	var waits []time.Duration
 	for _, r := range rows {
+		if r.SignedAt.Before(today.AddDate(0, 0, 1-homeDays)) {
+			break
+		}
 		when, waits = append(when, r.SignedAt), append(waits, r.SignedAt.Sub(r.SubmittedAt))
 	}
 	f.Bars = barsOf(when, today)
@@ -96,6 +99,11 @@ func (t *tx) homeSigned(ctx context.Context) (Figure, error) {
 		f.Note = "this week, half within " + spell(waits[len(waits)/2])
 	}
 	return f, err
+}
+
+// homeSignedParams ask for the days of every time zone: the clinic's own is read together with them.
+func (t *tx) homeSignedParams() db.HomeSignedParams {
+	return db.HomeSignedParams{ClinicID: t.clinicID(), StaffID: &t.actor.ID, Since: t.at.AddDate(0, 0, -homeDays), RowLimit: homeSigned}
 }
 
 // barsOf counts moments by day, of the last days up to today.

@@ -17,6 +17,7 @@ import (
 type line struct {
 	tx pgx.Tx
 	writes
+	known []answered // what was asked ahead, until anything else is
 }
 
 // errMoved is a write that found its row elsewhere than the deed had read it.
@@ -27,6 +28,7 @@ func (l *line) flush(ctx context.Context) error {
 	if !l.any {
 		return nil
 	}
+	l.known = nil
 	off := &putOff{}
 	err := l.writes.queue(ctx, off)
 	l.writes = writes{}
@@ -51,10 +53,14 @@ func (l *line) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	if err := l.flush(ctx); err != nil {
 		return pgconn.CommandTag{}, err
 	}
+	l.known = nil
 	return l.tx.Exec(ctx, sql, args...)
 }
 
 func (l *line) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if a := l.knows(sql, args); a != nil {
+		return a, nil
+	}
 	if err := l.flush(ctx); err != nil {
 		return nil, err
 	}
@@ -62,10 +68,27 @@ func (l *line) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 }
 
 func (l *line) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if a := l.knows(sql, args); a != nil {
+		return first{a}
+	}
 	if err := l.flush(ctx); err != nil {
 		return failedRow{err}
 	}
 	return l.tx.QueryRow(ctx, sql, args...)
+}
+
+// knows is the answer to a question that was asked ahead, nil for every other one. After a write or another question there is
+// none: what was true before may be no more.
+func (l *line) knows(sql string, args []any) *retold {
+	if !l.any {
+		for i := range l.known {
+			if l.known[i].is(sql, args) {
+				return l.known[i].reader()
+			}
+		}
+	}
+	l.known = nil
+	return nil
 }
 
 // putOff takes statements for one round trip, and how many rows each has to change: anyRows where that is no matter.

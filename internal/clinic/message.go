@@ -72,7 +72,7 @@ type MessageView struct {
 func (c *Clinic) MessageShow(ctx context.Context, a Actor, id uuid.UUID) (MessageView, error) {
 	var v MessageView
 	err := c.do(ctx, a, MessageShow, Subject{Kind: "message", ID: id}, func(t *tx) error {
-		d, m, b, err := t.viewed(ctx, id)
+		d, m, b, err := t.viewed(ctx, id, t.readToTell)
 		if err != nil {
 			return err
 		}

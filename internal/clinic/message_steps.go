@@ -66,12 +66,14 @@ func (t *tx) reviewSteps(ctx context.Context, b *chest, v *MessageView) error {
 	return err
 }
 
+// signDeeds are the deeds that are told of a signature.
+var signDeeds = []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw), string(MessageSchedule)}
+
 // signSteps reads signatures, and what was done about them later, from the trail itself.
 func (t *tx) signSteps(ctx context.Context, v *MessageView) error {
 	told := map[Deed]Step{ReviewApprove: {Title: "Countersigned", State: "approved"}, MessageUndo: {Title: "Signature undone", State: "undone"},
 		MessageWithdraw: {Title: "Withdrawn: the page says so", State: "withdrawn", Level: "stop"}, MessageSchedule: {State: "scheduled"}}
-	rows, err := t.AuditOfMessage(ctx, db.AuditOfMessageParams{ClinicID: t.clinicID(), MessageID: &v.Message.ID,
-		Deeds: []string{string(ReviewApprove), string(MessageUndo), string(MessageWithdraw), string(MessageSchedule)}})
+	rows, err := t.AuditOfMessage(ctx, db.AuditOfMessageParams{ClinicID: t.clinicID(), MessageID: &v.Message.ID, Deeds: signDeeds})
 	for _, r := range rows {
 		s := told[Deed(r.Deed)]
 		if Deed(r.Deed) == MessageSchedule {

@@ -191,27 +191,26 @@ func (t *tx) saveDraft(ctx context.Context, b *chest, m db.MessageLockRow, d db.
 	if merge {
 		d.ID = last[0].ID
 	}
+	k, err := t.acks(ctx, m.ID)
+	if err != nil {
+		return report, err
+	}
 	d.ClinicID, d.MessageID, d.CreatedAt = m.ClinicID, m.ID, t.at
 	d.TextSealed, d.ChecksSealed = b.seal(text, "drafts", "text", d.ID), b.sealJSON(report, "drafts", "checks", d.ID)
 	if b.err != nil {
 		return report, b.err
 	}
-	if merge {
-		err = t.DraftRevise(ctx, db.DraftReviseParams{TextSealed: d.TextSealed, ChecksSealed: d.ChecksSealed, ID: d.ID, ClinicID: m.ClinicID})
-	} else {
-		err = t.DraftAppend(ctx, d)
-	}
-	if err != nil {
-		return report, err
-	}
-	k, err := t.acks(ctx, m.ID)
-	if err != nil {
-		return report, err
-	}
-	_, err = t.MessageDrafted(ctx, db.MessageDraftedParams{DraftID: &d.ID, OpenFindings: k.open(report), Status: status, At: t.at, ChangedBy: d.WrittenBy, ID: m.ID,
-		ClinicID: m.ClinicID, Version: m.Version})
+	t.line.one(func(q *db.Queries) error {
+		if merge {
+			return q.DraftRevise(ctx, db.DraftReviseParams{TextSealed: d.TextSealed, ChecksSealed: d.ChecksSealed, ID: d.ID, ClinicID: m.ClinicID})
+		}
+		return q.DraftAppend(ctx, d)
+	})
+	row := db.MessageDraftedParams{DraftID: &d.ID, OpenFindings: k.open(report), Status: status, At: t.at, ChangedBy: d.WrittenBy, ID: m.ID,
+		ClinicID: m.ClinicID, Version: m.Version}
+	t.line.one(func(q *db.Queries) error { return only(q.MessageDrafted(ctx, row)) })
 	t.changed(m.ID)
-	return report, err
+	return report, nil
 }
 
 func (t *tx) mergeable(m db.MessageLockRow, d db.DraftAppendParams, last db.DraftsOfMessageRow) bool {

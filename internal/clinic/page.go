@@ -22,23 +22,17 @@ func (c *Clinic) pageLink(token string) string { return c.baseURL + "/m/" + toke
 
 // page makes the page behind the notice, or finds the one that the message has: every notice carries the same link. It
 // can be read until a time that counts from when the notice is due.
-func (t *tx) page(ctx context.Context, b *chest, m db.MessageLockRow, until time.Time) (link string, err error) {
-	old, err := t.PageOfMessage(ctx, db.PageOfMessageParams{MessageID: m.ID, ClinicID: m.ClinicID})
-	if err != nil && !noRows(err) {
-		return "", err
-	}
+func (t *tx) page(ctx context.Context, b *chest, m db.MessageLockRow, until time.Time, old *db.Page) (link string) {
 	id, token, hash := newID(), "", []byte(nil)
-	if err == nil {
+	if old != nil {
 		id, token, hash = old.ID, b.open(old.TokenSealed, "pages", "token", old.ID).Reveal(), old.TokenHash
 	} else {
 		token, hash = secret()
 	}
 	row := db.PageCreateParams{ID: id, ClinicID: m.ClinicID, MessageID: m.ID, PatientID: m.PatientID, TokenSealed: b.seal(token, "pages", "token", id),
 		TokenHash: hash, ExpiresAt: until, CreatedAt: t.at}
-	if b.err != nil {
-		return "", b.err
-	}
-	return t.c.pageLink(token), t.PageCreate(ctx, row)
+	t.line.one(func(q *db.Queries) error { return q.PageCreate(ctx, row) })
+	return t.c.pageLink(token)
 }
 
 // PageAsk is what stands on the form before any proof: the same for every token, so that a link tells nobody anything.

@@ -228,6 +228,9 @@ func phoneKey(s string) string {
 func (c *Clinic) PatientShow(ctx context.Context, a Actor, id uuid.UUID) (Patient, error) {
 	var p Patient
 	err := c.do(ctx, a, PatientShow, Subject{Kind: "patient", ID: id, Patient: id}, func(t *tx) (err error) {
+		if err := t.readPatient(ctx, id); err != nil {
+			return err
+		}
 		p, _, err = t.patient(ctx, id)
 		if err != nil {
 			return err

@@ -40,7 +40,7 @@ func approvable(a Actor, m approval) error {
 func (c *Clinic) ReviewShow(ctx context.Context, a Actor, id uuid.UUID) (DraftView, error) {
 	var v DraftView
 	err := c.do(ctx, a, ReviewShow, Subject{Kind: "message", ID: id}, func(t *tx) (err error) {
-		if v, err = t.view(ctx, id); err != nil {
+		if v, _, _, err = t.viewed(ctx, id, t.readToReview); err != nil {
 			return err
 		}
 		t.subject.Patient = v.Message.PatientID
@@ -194,14 +194,13 @@ func (t *tx) decide(ctx context.Context, b *chest, m db.MessageLockRow, r db.Rev
 	return t.move(ctx, m, status)
 }
 
+// closeReview puts the decision off. The message's lock keeps it open until then.
 func (t *tx) closeReview(ctx context.Context, b *chest, r db.ReviewCurrentRow, state, note string, draft uuid.UUID) error {
 	sealed := b.seal(note, "reviews", "note", r.ID)
 	if b.err != nil {
 		return b.err
 	}
-	n, err := t.ReviewClose(ctx, db.ReviewCloseParams{State: state, StaffID: &t.actor.ID, At: &t.at, NoteSealed: sealed, DraftID: draft, ID: r.ID, ClinicID: r.ClinicID})
-	if err == nil && n == 0 {
-		return refuse(Conflict, "decided", "This review was decided a moment ago.")
-	}
-	return err
+	row := db.ReviewCloseParams{State: state, StaffID: &t.actor.ID, At: &t.at, NoteSealed: sealed, DraftID: draft, ID: r.ID, ClinicID: r.ClinicID}
+	t.line.one(func(q *db.Queries) error { return only(q.ReviewClose(ctx, row)) })
+	return nil
 }

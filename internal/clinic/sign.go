@@ -52,6 +52,9 @@ func (c *Clinic) ReviewApprove(ctx context.Context, a Actor, id uuid.UUID, versi
 		if err != nil {
 			return err
 		}
+		if err := t.readToSign(ctx, m); err != nil {
+			return err
+		}
 		r, err := t.openReview(ctx, m, version)
 		if err != nil {
 			return err
@@ -67,6 +70,9 @@ func (c *Clinic) ReviewApprove(ctx context.Context, a Actor, id uuid.UUID, versi
 			if m, err = t.rewrite(ctx, b, m, *text); err != nil {
 				return err
 			}
+			if err := t.readToSign(ctx, m); err != nil {
+				return err
+			}
 		}
 		e, err := t.examine(ctx, b, m)
 		if err != nil {
@@ -80,6 +86,10 @@ func (c *Clinic) ReviewApprove(ctx context.Context, a Actor, id uuid.UUID, versi
 		if err != nil {
 			return err
 		}
+		before, err := t.promised(ctx, m)
+		if err != nil {
+			return err
+		}
 		signed, err := t.sign(ctx, b, m, e, contact)
 		if err != nil {
 			return err
@@ -88,7 +98,7 @@ func (c *Clinic) ReviewApprove(ctx context.Context, a Actor, id uuid.UUID, versi
 			return err
 		}
 		t.changed(id)
-		return t.deliverNotice(ctx, b, signed, contact)
+		return t.deliverNotice(ctx, b, signed, contact, before)
 	})
 }
 
@@ -142,13 +152,11 @@ func (t *tx) sign(ctx context.Context, b *chest, m db.MessageLockRow, e examined
 	}
 	mac := t.c.mac(s)
 	t.detail["draft"], t.detail["checks"], t.detail["signature"] = m.DraftID.String(), e.report.Ran, hex.EncodeToString(mac)
-	n, err := t.MessageSign(ctx, db.MessageSignParams{FinalSealed: sealed, FinalEvidence: evidence, FinalMac: mac, SignerID: &s.signer, SignerName: &s.name,
-		SignerRole: &s.role, At: &t.at, ID: m.ID, ClinicID: m.ClinicID, Version: m.Version})
-	if err == nil && n == 0 {
-		return m, t.movedOn(ctx, m)
-	}
+	row := db.MessageSignParams{FinalSealed: sealed, FinalEvidence: evidence, FinalMac: mac, SignerID: &s.signer, SignerName: &s.name,
+		SignerRole: &s.role, At: &t.at, ID: m.ID, ClinicID: m.ClinicID, Version: m.Version}
+	t.line.one(func(q *db.Queries) error { return only(q.MessageSign(ctx, row)) })
 	m.Version++
-	return m, err
+	return m, nil
 }
 
 // evidence is what is signed together with the text: where it goes, what the checks said and who answered what.

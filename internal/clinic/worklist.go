@@ -62,6 +62,12 @@ func waiting(r Role) (reviews, own bool) {
 func (c *Clinic) WorklistShow(ctx context.Context, a Actor, after string) (Worklist, error) {
 	var w Worklist
 	err := c.do(ctx, a, WorklistShow, Subject{Kind: "worklist"}, func(t *tx) (err error) {
+		reviews, own := waiting(a.Role)
+		if after == "" && a.Can(PatientList) {
+			if err := t.readWorklist(ctx, reviews, own); err != nil {
+				return err
+			}
+		}
 		if after == "" {
 			if w.Figures, err = t.figures(ctx); err != nil {
 				return err
@@ -71,7 +77,6 @@ func (c *Clinic) WorklistShow(ctx context.Context, a Actor, after string) (Workl
 			return nil
 		}
 		figures := w.Figures
-		reviews, own := waiting(a.Role)
 		statuses, mine := []string{"in_review"}, false
 		if !reviews {
 			statuses, mine = ownWork, true
@@ -157,14 +162,20 @@ type cursor struct {
 	I uuid.UUID
 }
 
+var fromTheFirst = cursor{P: -1}
+
+func (t *tx) worklistParams(statuses []string, mine bool, at cursor) db.WorklistParams {
+	return db.WorklistParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Statuses: statuses, Mine: mine,
+		AfterRank: at.P, AfterDue: at.D, AfterID: at.I, RowLimit: worklistPage + 1}
+}
+
 func (t *tx) worklist(ctx context.Context, statuses []string, mine bool, after string) (Worklist, error) {
 	var w Worklist
-	at := cursor{P: -1}
+	at := fromTheFirst
 	if raw, err := base64.RawURLEncoding.DecodeString(after); err == nil && len(raw) > 0 && json.Unmarshal(raw, &at) != nil {
-		at = cursor{P: -1}
+		at = fromTheFirst
 	}
-	rows, err := t.Queries.Worklist(ctx, db.WorklistParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Statuses: statuses, Mine: mine,
-		AfterRank: at.P, AfterDue: at.D, AfterID: at.I, RowLimit: worklistPage + 1})
+	rows, err := t.Queries.Worklist(ctx, t.worklistParams(statuses, mine, at))
 	if err != nil {
 		return w, err
 	}

@@ -14,6 +14,7 @@ import (
 // writes are what a deed has put off, one statement's arrays for each kind.
 type writes struct {
 	any     bool
+	rest    []func(*db.Queries) error // of one row each, in their own order, and before all others
 	saved   waves[uuid.UUID, db.DeliveriesSaveParams]
 	begun   db.AttemptsBeginParams
 	ended   waves[attemptKey, db.AttemptsEndParams]
@@ -86,6 +87,15 @@ func (w *writes) bounce(contact, clinic uuid.UUID, at time.Time, code string) {
 	w.bounced = append(w.bounced, db.ContactBounceParams{At: &at, Code: &code, ID: contact, ClinicID: clinic})
 }
 
+// one puts off a write of exactly one row, whose lock the deed holds or which it creates: that it finds none is errMoved.
+func (w *writes) one(write func(q *db.Queries) error) {
+	w.any = true
+	w.rest = append(w.rest, write)
+}
+
+// only is the error of a write that is put off: how many rows it changed is looked at when it is sent.
+func only(_ int64, err error) error { return err }
+
 // append puts off an event of the trail.
 func (w *writes) append(e event) error {
 	w.any = true
@@ -96,6 +106,10 @@ func (w *writes) append(e event) error {
 func (w *writes) queue(ctx context.Context, off *putOff) error {
 	q := db.New(off)
 	var failed error
+	off.next = 1
+	for _, write := range w.rest {
+		failed = cmp.Or(failed, write(q))
+	}
 	for _, p := range w.saved.all {
 		off.next = len(p.Ids)
 		failed = cmp.Or(failed, q.DeliveriesSave(ctx, p))
