@@ -5,6 +5,7 @@ var methodsWithoutDeed = map[string]string{
 	"Close":            "gives connections back",
 	"Ready":            "asks the database, about nobody",
 	"Refused":          "writes the refusal of a deed that never began",
+	"RefusalsClose":    "writes how many more of them there were, as events of their own",
 	"SessionFind":      "finds out who the actor is, before anything can be asked",
 	"MayWatch":         "says whether a page may hear a name; tells nothing else",
 	"WorklistCount":    "a number of what WorklistShow would show, for the navigation of every page",

@@ -41,10 +41,14 @@ FROM t CROSS JOIN (SELECT coalesce((SELECT b.taken_at FROM backups b ORDER BY b.
                       (SELECT min(c.created_at) FROM clinics c)) AS at) k WHERE k.at IS NOT NULL;
 
 -- name: AlertStrangers :many
--- Refusals of who is not known. Those of an address that makes many are on the trail a few a minute.
-SELECT x.rule::text AS rule, x.clinic_id::uuid AS clinic_id, count(*)::float8 AS value FROM (
-    SELECT e.clinic_id, CASE WHEN e.reason = 'signature' THEN 'webhook_forged' WHEN e.deed = 'session.open' THEN 'sign_in_refused' WHEN e.deed = 'page.prove' THEN 'page_guessing' END AS rule
-    FROM audit_events e WHERE e.outcome = 'refused' AND e.actor_id IS NULL AND e.at > @since) x
+-- Refusals of who is not known. Those of an address that makes many are a few events a minute, which say how many they stand for, and
+-- a count of the minute that is not over.
+SELECT x.rule::text AS rule, x.clinic_id::uuid AS clinic_id, sum(x.n)::float8 AS value FROM (
+    SELECT e.clinic_id, e.n, CASE WHEN e.reason = 'signature' THEN 'webhook_forged' WHEN e.deed = 'session.open' THEN 'sign_in_refused' WHEN e.deed = 'page.prove' THEN 'page_guessing' END AS rule
+    FROM (SELECT a.clinic_id, a.deed, a.reason, coalesce((a.detail->>'more')::bigint, 1) AS n FROM audit_events a
+          WHERE a.outcome = 'refused' AND a.actor_id IS NULL AND a.at > @since
+          UNION ALL
+          SELECT '00000000-0000-0000-0000-000000000000', r.deed, r.reason, r.more FROM audit_refusals r WHERE r.more > 0 AND r.minute > @since) e) x
 WHERE x.rule IS NOT NULL GROUP BY x.rule, x.clinic_id;
 
 -- name: AlertPeople :many

@@ -19,3 +19,14 @@ SELECT EXISTS (
 SELECT e.at, e.deed, e.detail, coalesce(s.name, '')::text AS actor_name FROM audit_events e
 LEFT JOIN staff s ON s.id = e.actor_id AND s.clinic_id = e.clinic_id
 WHERE e.clinic_id = @clinic_id AND e.subject_id = @message_id AND e.outcome = 'done' AND e.deed = ANY(@deeds::text[]) ORDER BY e.at, e.id;
+
+-- name: RefusalCount :one
+-- Counts one. 0: it is the first of its kind, and an event.
+INSERT INTO audit_refusals (minute, address, actor_kind, deed, reason) VALUES (@minute, @address, @actor_kind, @deed, @reason)
+ON CONFLICT (minute, address, actor_kind, deed, reason) DO UPDATE SET more = audit_refusals.more + 1 RETURNING more;
+
+-- name: RefusalsTake :many
+-- Takes the counts of minutes that are over. Any number of workers may.
+DELETE FROM audit_refusals WHERE (minute, address, actor_kind, deed, reason) IN (
+    SELECT r.minute, r.address, r.actor_kind, r.deed, r.reason FROM audit_refusals r WHERE r.minute < @before ORDER BY r.minute LIMIT @most FOR UPDATE SKIP LOCKED)
+RETURNING minute, address, actor_kind, deed, reason, more;

@@ -5,21 +5,20 @@ SELECT pg_try_advisory_xact_lock(hashtext('ledger'));
 -- name: LedgerHead :one
 SELECT size, sealed_at, note FROM ledger_checkpoints ORDER BY size DESC LIMIT 1;
 
--- name: LedgerPending :many
--- What waits to be sealed, the oldest first. No rec: its event is not there.
-SELECT CAST(p.ctid AS text) AS place, p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
-ORDER BY p.at, p.event_id LIMIT @most;
+-- name: LedgerTake :many
+-- Takes what waits to be sealed out of the queue, the oldest first, in one look at it: what comes in meanwhile stays. No rec: its
+-- event is not there, and it stays, too. Each event is looked up by its key, however many there are: a join might read the trail.
+WITH next AS (
+    SELECT CAST(p.ctid AS tid) AS place, p.event_id, p.at FROM audit_pending p ORDER BY p.at, p.event_id LIMIT @most
+), there AS (
+    SELECT n.place, n.event_id, n.at, (SELECT e.rec FROM audit_events e WHERE e.id = n.event_id AND e.at = n.at LIMIT 1) AS rec FROM next n
+), taken AS (
+    DELETE FROM audit_pending WHERE ctid = ANY(ARRAY(SELECT t.place FROM there t WHERE t.rec IS NOT NULL))
+)
+SELECT t.event_id, t.at, t.rec FROM there t ORDER BY t.at, t.event_id;
 
 -- name: LedgerHashes :many
 SELECT leaf, hashes FROM ledger_leaves WHERE leaf = ANY(@leaves::bigint[]);
-
--- name: LedgerLeavesAdd :exec
-INSERT INTO ledger_leaves (leaf, event_id, at, hashes)
-SELECT unnest(@leaves::bigint[]), unnest(@event_ids::uuid[]), unnest(@ats::timestamptz[]), unnest(@hashes::bytea[]);
-
--- name: LedgerSealed :execrows
--- By where they lie, as they were read in the same transaction: nothing moves a row of the queue meanwhile.
-DELETE FROM audit_pending WHERE ctid = ANY(CAST(@places::text[] AS tid[]));
 
 -- name: LedgerCheckpointAdd :exec
 INSERT INTO ledger_checkpoints (size, sealed_at, note) VALUES (@size, @sealed_at, @note);

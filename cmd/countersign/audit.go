@@ -19,7 +19,7 @@ type auditKeyCmd struct {
 func (c auditKeyCmd) Run() error { return app.NewLedgerKey(c.Local, os.Stdout, os.Stderr) }
 
 type auditVerifyCmd struct {
-	Anchors string   `help:"The bucket or folder with the checkpoints; BLOB_URL unless given."`
+	Anchors string   `help:"The bucket or folder with the checkpoints, or a file with lines of the workers' log; BLOB_URL unless given."`
 	Key     []string `help:"The verifier key, and those before it; the settings' unless given."`
 	JSON    bool     `help:"The report as JSON."`
 }
@@ -58,6 +58,7 @@ func (c auditCheckProofCmd) Run() error {
 
 type auditArchiveCmd struct {
 	Before string `help:"The first month that stays, as 2026-11; six years ago unless given."`
+	JSON   bool   `help:"A line of JSON for each month."`
 }
 
 func (c auditArchiveCmd) Run(ctx context.Context) error {
@@ -68,13 +69,15 @@ func (c auditArchiveCmd) Run(ctx context.Context) error {
 			return coded{2, errors.New("--before is a month, such as 2026-11")}
 		}
 	}
-	return checked(withTrail(func(cfg *config.Config) error { return app.ArchiveMonths(ctx, cfg, before, os.Stdout) }))
+	return checked(withTrail(func(cfg *config.Config) error { return app.ArchiveMonths(ctx, cfg, before, c.JSON, os.Stdout) }))
 }
 
-type auditRestoredCmd struct{}
+type auditRestoredCmd struct {
+	JSON bool `help:"What was signed, as JSON."`
+}
 
-func (auditRestoredCmd) Run(ctx context.Context) error {
-	return checked(withTrail(func(cfg *config.Config) error { return app.SayRestored(ctx, cfg, os.Stdout) }))
+func (c auditRestoredCmd) Run(ctx context.Context) error {
+	return checked(withTrail(func(cfg *config.Config) error { return app.SayRestored(ctx, cfg, c.JSON, os.Stdout) }))
 }
 
 // withTrail asks of the environment what an auditor has.

@@ -31,12 +31,18 @@ func audit(t *testing.T) *audited {
 	must(t, os.WriteFile(filepath.Join(folder, "ledger", "1.txt"), []byte(done.Head.Note), 0o600))
 	a.anchors = "file://" + folder
 	a.event = a.Strings(t, "SELECT event_id::text FROM ledger_leaves WHERE leaf = 2")[0]
-	a.program = filepath.Join(t.TempDir(), "countersign")
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", a.program, "countersign/cmd/countersign").CombinedOutput()
-	if err != nil {
+	a.program = build(t)
+	return a
+}
+
+// build makes the program.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "countersign")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "countersign/cmd/countersign").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return a
+	return program
 }
 
 func must(t *testing.T, err error) {

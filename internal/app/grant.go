@@ -18,7 +18,7 @@ var appendOnly = []string{"audit_events", "backups", "consents", "ledger_archive
 
 // deletable are the tables of which the app's role may delete rows: those that a query of ours deletes of. A test holds the two
 // together.
-var deletable = []string{"acknowledgements", "alerts", "audit_pending", "briefs", "care_team", "csp_reports", "deliveries", "delivery_attempts", "delivery_events",
+var deletable = []string{"acknowledgements", "alerts", "audit_pending", "audit_refusals", "briefs", "care_team", "csp_reports", "deliveries", "delivery_attempts", "delivery_events",
 	"draft_requests", "drafts", "figure_minutes", "figure_quarters", "follow_ups", "glass_tries", "messages", "page_proofs", "page_sessions", "pages", "reviews", "sessions",
 	"up_minutes", "vital_hours"}
 

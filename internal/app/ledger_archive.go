@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ const keptYears = 6
 
 // ArchiveMonths takes every month of the trail before the given one to BLOB_URL, the oldest first, as the database's owner. First
 // the whole ledger is verified against the anchors: what is not what was signed stays where it is. before zero: six years ago.
-func ArchiveMonths(ctx context.Context, cfg *config.Config, before time.Time, out io.Writer) error {
+func ArchiveMonths(ctx context.Context, cfg *config.Config, before time.Time, asJSON bool, out io.Writer) error {
 	if before.IsZero() {
 		before = time.Now().UTC().AddDate(-keptYears, 0, 0)
 	}
@@ -42,13 +43,9 @@ func ArchiveMonths(ctx context.Context, cfg *config.Config, before time.Time, ou
 		return err
 	}
 	defer c.Close()
-	report, err := c.LedgerVerify(ctx, clinic.LedgerCheck{Known: known, Anchors: anchors, Archives: bucket})
+	report, err := verifyFirst(ctx, c, clinic.LedgerCheck{Known: known, Anchors: anchors, Archives: bucket}, asJSON, out)
 	if err != nil {
-		return fmt.Errorf("the ledger could not be checked: %w", sayable(err))
-	}
-	if len(report.Findings) > 0 {
-		sayReport(report, time.Second, out)
-		return ErrTampered
+		return err
 	}
 	months, err := c.LedgerMonths(ctx, before)
 	if err != nil {
@@ -62,10 +59,33 @@ func ArchiveMonths(ctx context.Context, cfg *config.Config, before time.Time, ou
 		if err != nil {
 			return fmt.Errorf("%s: %w", month.Format("2006-01"), sayable(err))
 		}
+		if asJSON {
+			if err := json.NewEncoder(out).Encode(done); err != nil {
+				return err
+			}
+			continue
+		}
 		fmt.Fprintf(out, "%s: %d events, leaves %d to %d, are in %s and no longer in the database\n", month.Format("2006-01"), done.Events, done.First, done.Last, done.File)
 	}
-	if len(months) == 0 {
+	if len(months) == 0 && !asJSON {
 		fmt.Fprintf(out, "there is no month before %s in the database\n", before.Format("2006-01"))
 	}
 	return nil
+}
+
+// verifyFirst says what it finds where that is not clean.
+func verifyFirst(ctx context.Context, c *clinic.Clinic, check clinic.LedgerCheck, asJSON bool, out io.Writer) (clinic.LedgerReport, error) {
+	began := time.Now()
+	report, err := c.LedgerVerify(ctx, check)
+	if err != nil {
+		return report, fmt.Errorf("the ledger could not be checked: %w", sayable(err))
+	}
+	err = verdict(report)
+	switch {
+	case err != nil && asJSON:
+		err = errors.Join(err, json.NewEncoder(out).Encode(report))
+	case err != nil:
+		sayReport(report, time.Since(began), out)
+	}
+	return report, err
 }

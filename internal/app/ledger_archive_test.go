@@ -60,7 +60,7 @@ func age(t *testing.T) *aged {
 
 func (a *aged) archive(t *testing.T) error {
 	t.Helper()
-	return ArchiveMonths(t.Context(), a.cfg, a.month.AddDate(0, 1, 0), io.Discard)
+	return ArchiveMonths(t.Context(), a.cfg, a.month.AddDate(0, 1, 0), false, io.Discard)
 }
 
 // rewrite changes the archive's lines.

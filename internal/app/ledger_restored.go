@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ import (
 // SayRestored signs, after a restore, which leaves it has lost, and puts that beside the anchors: from then on those of the lost
 // line are no tampering, and each verification tells of it. The database has to be clean by itself, and to have grown out of an
 // anchor from before.
-func SayRestored(ctx context.Context, cfg *config.Config, out io.Writer) error {
+func SayRestored(ctx context.Context, cfg *config.Config, asJSON bool, out io.Writer) error {
 	key, known, err := openLedger(cfg)
 	if err != nil {
 		return err
@@ -24,19 +25,12 @@ func SayRestored(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	if key == nil || cfg.BlobURL == "" {
 		return errors.New("this takes LEDGER_KEY, and BLOB_URL with the anchors")
 	}
-	anchors, err := readAnchors(ctx, cfg, cfg.BlobURL)
+	bucket, err := blob.Open(ctx, cfg.BlobURL)
 	if err != nil {
 		return err
 	}
-	c, err := openTrail(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if alone, err := c.LedgerVerify(ctx, clinic.LedgerCheck{Known: known}); err != nil || len(alone.Findings) > 0 {
-		return errors.Join(err, errors.New("this database is not clean by itself, which no restore explains: run countersign audit verify"))
-	}
-	report, err := c.LedgerVerify(ctx, clinic.LedgerCheck{Known: known, Anchors: anchors})
+	defer bucket.Close()
+	report, err := weigh(ctx, cfg, known, bucket)
 	if err != nil {
 		return err
 	}
@@ -48,16 +42,35 @@ func SayRestored(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	bucket, err := blob.Open(ctx, cfg.BlobURL)
-	if err != nil {
-		return err
-	}
-	defer bucket.Close()
-	if err := bucket.Write(ctx, "ledger/restored-"+anchorName(left)[len(anchorFolder):], []byte(note), ""); err != nil {
+	name := "ledger/restored-" + anchorName(left)[len(anchorFolder):]
+	if err := bucket.Write(ctx, name, []byte(note), ""); err != nil {
 		return fmt.Errorf("it could not be written beside the anchors: %w", err)
+	}
+	if asJSON {
+		return json.NewEncoder(out).Encode(map[string]any{"name": name, "from": kept.Size, "since": kept.At, "before": left.Size, "until": left.At})
 	}
 	_, err = fmt.Fprintf(out, "signed: a restore lost what came after leaf %d (%s), up to leaf %d (%s)\n", kept.Size-1, kept.At.Format(time.RFC3339), left.Size-1, left.At.Format(time.RFC3339))
 	return err
+}
+
+// weigh verifies the database by itself, with its archives, and holds the anchors to it without being put off by them.
+func weigh(ctx context.Context, cfg *config.Config, known ledger.Verifiers, bucket *blob.Bucket) (r clinic.LedgerReport, err error) {
+	anchors, err := anchorsIn(ctx, bucket)
+	if err != nil {
+		return r, err
+	}
+	c, err := openTrail(ctx, cfg)
+	if err != nil {
+		return r, err
+	}
+	defer c.Close()
+	if r, err = c.LedgerVerify(ctx, clinic.LedgerCheck{Known: known, Anchors: anchors, Archives: bucket, Aside: true}); err != nil {
+		return r, fmt.Errorf("the ledger could not be checked: %w", sayable(err))
+	}
+	if err := verdict(r); err != nil {
+		return r, errors.Join(err, errors.New("this database is not clean by itself, which no restore explains: run countersign audit verify"))
+	}
+	return r, nil
 }
 
 // fork finds the last anchor before the line that was lost, and the last one of that line.

@@ -2,8 +2,11 @@ package app
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +78,7 @@ func verified(t *testing.T, cfg *config.Config) (string, bool) {
 func TestAuditRestored(t *testing.T) {
 	t.Parallel()
 	w, cfg, _ := audited(t)
-	if err := SayRestored(t.Context(), cfg, io.Discard); err == nil {
+	if err := SayRestored(t.Context(), cfg, false, io.Discard); err == nil {
 		t.Error("a restore was signed that never was")
 	}
 	kept := grow(t, w, cfg, 3)
@@ -93,7 +96,7 @@ func TestAuditRestored(t *testing.T) {
 		t.Errorf("gone on: %s", said)
 	}
 	var out bytes.Buffer
-	if err := SayRestored(t.Context(), cfg, &out); err != nil || !strings.Contains(out.String(), "a restore lost") {
+	if err := SayRestored(t.Context(), cfg, false, &out); err != nil || !strings.Contains(out.String(), "a restore lost") {
 		t.Fatalf("%v %s", err, out.String())
 	}
 	if said, clean := verified(t, cfg); !clean || !strings.Contains(said, "RESTORED") || !strings.Contains(said, "3 anchors are of them") {
@@ -136,7 +139,87 @@ func TestAuditRestoredIsNoExcuse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := SayRestored(t.Context(), cfg, io.Discard); err == nil {
+	if err := SayRestored(t.Context(), cfg, false, io.Discard); err == nil {
 		t.Error("a restore explains an edited event")
+	}
+}
+
+// A restore is signed only over a past that is whole, the months that were taken out included.
+func TestAuditRestoredReadsTheArchives(t *testing.T) {
+	t.Parallel()
+	a := age(t)
+	if _, err := a.Clinic.AuditArchive(t.Context(), clinic.OperatorActor("x"), a.month, 1000, a.bucket); err != nil {
+		t.Fatal(err)
+	}
+	kept := grow(t, a.World, a.cfg, 2)
+	grow(t, a.World, a.cfg, 2)
+	back(t, a.World, kept.Size)
+	whole, err := os.ReadFile(a.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.rewrite(t, func(s string) string { return strings.Replace(s, `"done"`, `"refused"`, 1) })
+	if err := SayRestored(t.Context(), a.cfg, false, io.Discard); !errors.Is(err, ErrTampered) {
+		t.Errorf("over an archive that was edited: %v", err)
+	}
+	if err := os.WriteFile(a.file, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := a.asLog(t)
+	stray := filepath.Join(filepath.Dir(a.file), "..", "ledger", "stray.txt") // what somebody puts among the anchors holds no restore up
+	if err := os.WriteFile(stray, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := SayRestored(t.Context(), a.cfg, false, io.Discard); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(stray); err != nil {
+		t.Fatal(err)
+	}
+	if said, clean := verified(t, a.cfg); !clean || !strings.Contains(said, "RESTORED") || !strings.Contains(said, "5 of the events were read from archives") {
+		t.Errorf("%s", said)
+	}
+	var out bytes.Buffer
+	if err := VerifyLedger(t.Context(), a.cfg, Verifying{Anchors: log}, &out, io.Discard); err != nil || !strings.Contains(out.String(), "1 anchors are of them") {
+		t.Errorf("by the log: %v %s", err, out.String())
+	}
+}
+
+// asLog is a file with the anchors as a worker says them.
+func (a *aged) asLog(t *testing.T) string {
+	t.Helper()
+	anchors, err := anchorsIn(t.Context(), a.bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines bytes.Buffer
+	for _, anchor := range anchors {
+		if err := json.NewEncoder(&lines).Encode(map[string]string{"msg": "ledger checkpoint", "checkpoint": anchor.Note}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := filepath.Join(t.TempDir(), "worker.log")
+	if err := os.WriteFile(name, lines.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// A database whose past agrees with no anchor is another one, or was written anew: no restore.
+func TestAuditRestoredIsOfThisLedger(t *testing.T) {
+	t.Parallel()
+	w, cfg, _ := audited(t)
+	grow(t, w, cfg, 3)
+	back(t, w, 0) // to before the first anchor
+	bucket, err := blob.Open(t.Context(), cfg.BlobURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	if err := SayRestored(t.Context(), cfg, false, io.Discard); err == nil || errors.Is(err, ErrTampered) || !strings.Contains(err.Error(), "no anchor from before") {
+		t.Errorf("signed: %v", err)
+	}
+	if names, err := bucket.List(t.Context(), "ledger/restored-"); err != nil || len(names) != 0 {
+		t.Errorf("%v %v", names, err)
 	}
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"countersign/internal/blob"
 	"countersign/internal/clinic"
@@ -24,7 +22,7 @@ var ErrTampered = errors.New("the audit ledger is not what was signed")
 // Verifying is what an auditor wants of VerifyLedger.
 type Verifying struct {
 	Keys    []string // verifiers; none: those of the settings
-	Anchors string   // the bucket's address; empty: BLOB_URL
+	Anchors string   // the bucket's address, or a file with lines of the workers' log; empty: BLOB_URL
 	JSON    bool
 }
 
@@ -42,7 +40,7 @@ func VerifyLedger(ctx context.Context, cfg *config.Config, want Verifying, out, 
 	if check.Anchors, err = readAnchors(ctx, cfg, want.Anchors); err != nil {
 		return err
 	}
-	place, done, err := archivesOf(ctx, cmp.Or(want.Anchors, cfg.BlobURL))
+	place, done, err := archivesOf(ctx, placeOf(cfg, want.Anchors))
 	if err != nil {
 		return err
 	}
@@ -63,14 +61,21 @@ func VerifyLedger(ctx context.Context, cfg *config.Config, want Verifying, out, 
 	} else {
 		sayReport(report, time.Since(began), out)
 	}
-	switch {
-	case err != nil:
-	case report.Signed == 0 && report.Checkpoints+report.Anchors > 0:
-		err = errNoneOfIt
-	case len(report.Findings) > 0:
-		err = ErrTampered
+	if err != nil {
+		return err
 	}
-	return err
+	return verdict(report)
+}
+
+// verdict is nil of a clean ledger.
+func verdict(report clinic.LedgerReport) error {
+	switch {
+	case report.Signed == 0 && report.Checkpoints+report.Anchors > 0:
+		return errNoneOfIt
+	case len(report.Findings) > 0:
+		return ErrTampered
+	}
+	return nil
 }
 
 // errNoneOfIt: which of the two it is, nobody can tell without the right key or an anchor.
@@ -138,51 +143,6 @@ func verifiers(cfg *config.Config, given []string) (ledger.Verifiers, error) {
 	}
 	return known, err
 }
-
-// readAnchors reads every checkpoint of a bucket. One that was asked for and has none is an error: nothing could be compared.
-func readAnchors(ctx context.Context, cfg *config.Config, address string) ([]clinic.Anchor, error) {
-	asked := address != ""
-	if !asked {
-		address = cfg.BlobURL
-	}
-	if address == "" {
-		return nil, nil
-	}
-	bucket, err := blob.Open(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	defer bucket.Close()
-	anchors, err := anchorsIn(ctx, bucket)
-	if err == nil && asked && len(anchors) == 0 {
-		err = errors.New("there are no anchors in that place")
-	}
-	return anchors, err
-}
-
-func anchorsIn(ctx context.Context, bucket *blob.Bucket) ([]clinic.Anchor, error) {
-	names, err := bucket.List(ctx, anchorFolder)
-	if err != nil {
-		return nil, fmt.Errorf("the anchors cannot be listed: %w", err)
-	}
-	anchors := make([]clinic.Anchor, len(names))
-	reading, ctx := errgroup.WithContext(ctx)
-	reading.SetLimit(anchorsAtOnce)
-	for i, name := range names {
-		reading.Go(func() error {
-			note, _, err := bucket.Read(ctx, name)
-			if err != nil {
-				return fmt.Errorf("the anchor %s cannot be read: %w", name, err)
-			}
-			anchors[i] = clinic.Anchor{Name: name, Note: string(note)}
-			return nil
-		})
-	}
-	return anchors, reading.Wait()
-}
-
-// anchorsAtOnce is how many are read at a time: one a minute is half a million a year.
-const anchorsAtOnce = 64
 
 // openTrail opens the database without the keys that open what is sealed: an auditor needs none of them.
 func openTrail(ctx context.Context, cfg *config.Config) (*clinic.Clinic, error) {

@@ -3,12 +3,10 @@ package clinic
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"countersign/internal/db"
 )
@@ -107,24 +105,4 @@ func (e event) appendTo(p *db.AuditAppendParams) error {
 	p.Details, p.Recs = append(p.Details, detail), append(p.Recs, rec)
 	p.Ips, p.Agents, p.RequestIds = append(p.Ips, e.IP), append(p.Agents, e.Agent), append(p.RequestIds, e.RequestID)
 	return nil
-}
-
-// refused writes a refusal in a transaction of its own. If even that cannot be written, the caller is still refused.
-func (c *Clinic) refused(ctx context.Context, a Actor, d Deed, s Subject, reason string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer cancel()
-	e := a.event(d, s, c.now().UTC().Truncate(time.Microsecond), "refused", reason)
-	var p db.AuditAppendParams
-	err := e.appendTo(&p)
-	if err == nil {
-		err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error { return db.New(tx).AuditAppend(ctx, p) })
-	}
-	if err != nil {
-		slog.ErrorContext(ctx, "a refusal could not be written to the audit trail", "deed", string(d), "code", Code(err))
-	}
-}
-
-// Refused puts a refusal on the trail that was decided outside a deed: a bad sign-in token, a forged webhook.
-func (c *Clinic) Refused(ctx context.Context, a Actor, d Deed, reason string) {
-	c.refused(ctx, a, d, Subject{}, reason)
 }

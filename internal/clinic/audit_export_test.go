@@ -51,7 +51,7 @@ func (c *counted) End(int) (string, error) { return "abc", nil }
 // 100,000 events leave a batch at a time, in order, each once, and memory stays as it is.
 func TestAuditExportIsFlat(t *testing.T) {
 	w := clinictest.New(t)
-	trail(t, w, 100_000, 20*24*time.Hour)
+	w.Trail(t, 100_000, 20*24*time.Hour)
 	w.Clock.Add(time.Second)
 	before := w.Count(t, "SELECT count(*) FROM audit_events")
 	sink := &counted{}
@@ -69,7 +69,7 @@ func TestAuditExportIsFlat(t *testing.T) {
 func TestAuditExportOnTheTrail(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
-	trail(t, w, 2500, time.Hour)
+	w.Trail(t, 2500, time.Hour)
 	events := func(id uuid.UUID) string {
 		return strings.Join(w.Strings(t, "SELECT detail->>'state' || ' ' || coalesce(detail->>'events', '-') || ' ' || coalesce(detail->>'sha256', '-') FROM audit_events WHERE subject_id = $1 AND deed = 'audit.export' ORDER BY at, id", id), ", ")
 	}

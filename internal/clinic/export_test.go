@@ -2,6 +2,7 @@ package clinic
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -93,4 +94,14 @@ func LedgerVerifyWithin(ctx context.Context, c *Clinic, check LedgerCheck, waiti
 		waiting = mostWaiting
 	}
 	return c.ledgerVerify(ctx, check, waiting)
+}
+
+// Strangers is what an evaluation of the alerts counts of who is not known, by rule.
+func (c *Clinic) Strangers(ctx context.Context, since time.Time) (map[string]float64, error) {
+	rows, err := db.New(c.pool).AlertStrangers(ctx, since)
+	of := map[string]float64{}
+	for _, r := range rows {
+		of[r.Rule] += r.Value
+	}
+	return of, err
 }

@@ -37,6 +37,7 @@ var Jobs = []Job{
 	{"figures", "Figures", "Writes down what the worker counted, and asks whether the web answers.", 15 * time.Second, ByEach, false, ""},
 	{"alerts", "Alerts", "Evaluates the alert rules.", time.Minute, ByOne, false, ""},
 	{"alert-notices", "Alert notices", "Tells people of alerts.", 15 * time.Second, ByEach, false, ""},
+	{"refusals", "Refusals", "Puts on the trail how often strangers were refused, once their minute is over.", 15 * time.Second, ByEach, false, ""},
 	{"verify", "Verify", "Carries out the verifications of the audit trail that somebody asked for.", time.Second, ByOne, false, ""},
 	{"access", "Access review", "Puts the week’s access together for its review.", 15 * time.Minute, ByOne, true, ""},
 	{"jobs", "Run now", "Takes up the jobs that somebody asked for on this page.", 5 * time.Second, ByEach, false, ""},

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"countersign/internal/db"
+	"countersign/internal/faultpoint"
 	"countersign/internal/ledger"
 )
 
@@ -29,9 +30,11 @@ type ArchivePlace interface {
 
 // Archived is a month of the trail that is no longer in the database.
 type Archived struct {
-	File        string
-	Events      int64
-	First, Last int64 // leaves
+	Month  string `json:"month"`
+	File   string `json:"file"`
+	Events int64  `json:"events"`
+	First  int64  `json:"first_leaf"`
+	Last   int64  `json:"last_leaf"`
 }
 
 // archiveHeader is the first line of an archive, before its month. Then comes a line an event, in the order of the leaves: the
@@ -56,7 +59,8 @@ func (c *Clinic) AuditArchive(ctx context.Context, a Actor, month time.Time, anc
 		if err := m.take(ctx, anchored); err != nil {
 			return err
 		}
-		done = Archived{m.name, m.events, m.first, m.last}
+		faultpoint.Reach("archive", "read-back")
+		done = Archived{month.Format("2006-01"), m.name, m.events, m.first, m.last}
 		t.detail["month"], t.detail["events"], t.detail["first_leaf"], t.detail["last_leaf"] = month.Format("2006-01"), m.events, m.first, m.last
 		return t.dropMonth(ctx, &m, month)
 	})
@@ -88,6 +92,7 @@ func (t *tx) dropMonth(ctx context.Context, m *archivedMonth, month time.Time) e
 	if _, err := t.line.tx.Exec(ctx, "ALTER TABLE audit_events DETACH PARTITION "+m.table); err != nil {
 		return err
 	}
+	faultpoint.Reach("archive", "detached")
 	var n int64
 	if err := t.line.tx.QueryRow(ctx, "SELECT count(*) FROM "+m.table).Scan(&n); err != nil {
 		return err
@@ -98,6 +103,7 @@ func (t *tx) dropMonth(ctx context.Context, m *archivedMonth, month time.Time) e
 	if err := t.LedgerArchiveAdd(ctx, db.LedgerArchiveAddParams{Month: pgtype.Date{Time: month, Valid: true}, File: m.name, Events: m.events, FirstLeaf: m.first, LastLeaf: m.last, ArchivedAt: t.at}); err != nil {
 		return err
 	}
+	faultpoint.Reach("archive", "listed")
 	_, err := t.line.tx.Exec(ctx, "DROP TABLE "+m.table)
 	return err
 }
@@ -143,9 +149,11 @@ func (m *archivedMonth) take(ctx context.Context, anchored int64) error {
 		}
 		return err
 	}
+	faultpoint.Reach("archive", "exported")
 	if err := errors.Join(zip.Close(), write.Close()); err != nil {
 		return err
 	}
+	faultpoint.Reach("archive", "written")
 	return m.readBack(ctx)
 }
 

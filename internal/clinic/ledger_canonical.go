@@ -3,7 +3,6 @@ package clinic
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -61,19 +60,22 @@ type canonicalWriter struct {
 
 func (w *canonicalWriter) name(s string) { w.dst = append(w.dst, s...) }
 
+// idShape is an id with its quotes; idPlaces, where each of its bytes has its two digits.
+const idShape = `"00000000-0000-0000-0000-000000000000"`
+
+var idPlaces = [16]uint8{1, 3, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27, 29, 31, 33, 35}
+
 func (w *canonicalWriter) id(raw []byte) {
-	if len(raw) != 16 {
+	if len(raw) != len(idPlaces) {
 		w.whole = false
 		return
 	}
-	w.dst = append(w.dst, '"')
-	for i, end := range [5]int{4, 6, 8, 10, 16} {
-		if i > 0 {
-			w.dst = append(w.dst, '-')
-		}
-		w.dst = hex.AppendEncode(w.dst, raw[[5]int{0, 4, 6, 8, 10}[i]:end])
+	const digits = "0123456789abcdef"
+	w.dst = append(w.dst, idShape...)
+	id := w.dst[len(w.dst)-len(idShape):]
+	for i, at := range idPlaces {
+		id[at], id[at+1] = digits[raw[i]>>4], digits[raw[i]&15]
 	}
-	w.dst = append(w.dst, '"')
 }
 
 func (w *canonicalWriter) idOrNull(raw []byte) {
@@ -84,17 +86,23 @@ func (w *canonicalWriter) idOrNull(raw []byte) {
 	w.id(raw)
 }
 
+// firstWritten and lastWritten are between what times a year has four digits.
+var (
+	firstWritten = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro() - pgEpoch
+	lastWritten  = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro() - pgEpoch
+)
+
 func (w *canonicalWriter) time(raw []byte) {
 	if len(raw) != 8 {
 		w.whole = false
 		return
 	}
-	at := pgTime(int64(binary.BigEndian.Uint64(raw)))
-	if at.Year() < 0 || at.Year() > 9999 { // JSON has no such time
+	micros := int64(binary.BigEndian.Uint64(raw))
+	if micros < firstWritten || micros >= lastWritten { // JSON has no such time
 		w.whole = false
 		return
 	}
-	w.dst = append(at.AppendFormat(append(w.dst, '"'), time.RFC3339Nano), '"')
+	w.dst = append(pgTime(micros).AppendFormat(append(w.dst, '"'), time.RFC3339Nano), '"')
 }
 
 func (w *canonicalWriter) rev(raw []byte) {

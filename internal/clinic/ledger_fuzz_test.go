@@ -20,7 +20,6 @@ var loosen = []string{
 	"ALTER TABLE audit_events ALTER id DROP NOT NULL, ALTER clinic_id DROP NOT NULL, ALTER actor_kind DROP NOT NULL, ALTER role DROP NOT NULL, ALTER deed DROP NOT NULL",
 	"ALTER TABLE audit_events ALTER subject_kind DROP NOT NULL, ALTER outcome DROP NOT NULL, ALTER reason DROP NOT NULL, ALTER detail DROP NOT NULL, ALTER rec DROP NOT NULL",
 	"ALTER TABLE audit_events DROP CONSTRAINT audit_events_actor_kind_check, DROP CONSTRAINT audit_events_outcome_check",
-	"ALTER TABLE audit_pending DROP CONSTRAINT audit_pending_pkey",
 	"ALTER TABLE audit_pending ALTER event_id DROP NOT NULL",
 }
 

@@ -53,11 +53,15 @@ func newLeafAndEvent(ctx context.Context, v *verifier, ask *db.Queries) *leafAnd
 	return j
 }
 
+// far is how many of one side wait before its reading does: few enough to stay in a processor's cache. Where the two orders differ
+// by more, both go on, up to mostWaiting.
+const far = 4096
+
 // addEvents takes what was read of the trail. It waits while the leaves are far behind.
 func (j *leafAndEvent) addEvents(batch []seenEvent) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for len(j.events) >= j.v.mostWaiting && !j.leavesRead && len(j.leaves) < j.v.mostWaiting && j.stopped == nil {
+	for ahead := min(far, j.v.mostWaiting); len(j.events) >= ahead && !j.leavesRead && len(j.leaves) < ahead && j.stopped == nil; {
 		j.turn.Wait()
 	}
 	defer j.turn.Broadcast()
@@ -81,7 +85,7 @@ func (j *leafAndEvent) addEvents(batch []seenEvent) error {
 func (j *leafAndEvent) addLeaves(batch []seenLeaf) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for len(j.leaves) >= j.v.mostWaiting && !j.eventsRead && len(j.events) < j.v.mostWaiting && j.stopped == nil {
+	for ahead := min(far, j.v.mostWaiting); len(j.leaves) >= ahead && !j.eventsRead && len(j.events) < ahead && j.stopped == nil; {
 		j.turn.Wait()
 	}
 	defer j.turn.Broadcast()

@@ -1,14 +1,17 @@
 package clinic
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"countersign/internal/ledger"
 )
@@ -36,6 +39,7 @@ func (c *Clinic) openReader(ctx context.Context) (r *ledgerReader, err error) {
 	var moment string
 	for i, place := range places {
 		settings := c.pool.Config()
+		settings.ConnConfig.BuildFrontend = longReads
 		conn, err := pgx.ConnectConfig(ctx, settings.ConnConfig)
 		if err != nil {
 			r.close(ctx)
@@ -63,6 +67,13 @@ func (c *Clinic) openReader(ctx context.Context) (r *ledgerReader, err error) {
 	return r, nil
 }
 
+// readSize is how much is taken from a socket at a time: Postgres writes 8 KiB, and several lie there by then.
+const readSize = 64 << 10
+
+func longReads(r io.Reader, w io.Writer) *pgproto3.Frontend {
+	return pgproto3.NewFrontend(bufio.NewReaderSize(r, readSize), w)
+}
+
 func (r *ledgerReader) close(ctx context.Context) {
 	for _, conn := range r.all {
 		_ = conn.Close(context.WithoutCancel(ctx))
@@ -88,7 +99,7 @@ type part struct {
 }
 
 // partBlocks is how much of a table one connection reads at a time: the parts of the trail come by in nearly its own order.
-const partBlocks = 2048
+const partBlocks = 512
 
 func (p part) sql() string {
 	sql := eventSelect + "ONLY " + p.table

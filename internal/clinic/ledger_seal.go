@@ -19,8 +19,9 @@ import (
 // Checkpoint is the ledger's signed root.
 type Checkpoint = ledger.Checkpoint
 
-// sealBatch is how many events one transaction seals; a full batch is followed by another at once.
-const sealBatch = 2000
+// sealBatch is how many events one transaction seals; a full batch is followed at once by another of twice as many, up to
+// sealMost: each looks through all that waits.
+const sealBatch, sealMost = 4000, 32_000
 
 // sealing is what a process that seals has.
 type sealing struct {
@@ -28,6 +29,7 @@ type sealing struct {
 	known ledger.Verifiers
 	mu    sync.Mutex
 	said  map[string]bool // the alarms that were raised: once a process is enough
+	batch int             // of the next transaction; 0: sealBatch
 }
 
 // Sealed is what one call of LedgerSeal did.
@@ -48,7 +50,7 @@ func (c *Clinic) LedgerSeal(ctx context.Context) (Sealed, error) {
 		return Sealed{Off: true}, nil
 	}
 	err := pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		s := sealer{Queries: db.New(tx), sealing: c.seal, now: c.now().UTC(), out: &done}
+		s := sealer{Queries: db.New(tx), tx: tx, sealing: c.seal, now: c.now().UTC(), out: &done}
 		return s.run(ctx)
 	})
 	if err == nil && done.Leaves > 0 {
@@ -87,6 +89,7 @@ func ledgerBroken() error {
 type sealer struct {
 	*db.Queries
 	*sealing
+	tx   pgx.Tx // adds leaves by COPY: a page of them is one record of Postgres's log
 	now  time.Time
 	out  *Sealed
 	tree *ledger.Tree
@@ -100,24 +103,36 @@ func (s *sealer) run(ctx context.Context) error {
 	if err := s.open(ctx); err != nil || !mine {
 		return err
 	}
-	waiting, err := s.LedgerPending(ctx, sealBatch)
+	waiting, err := s.take(ctx)
 	if err != nil {
 		return err
 	}
-	s.out.More = len(waiting) == sealBatch
 	until := s.now
 	if s.out.More { // the checkpoint's time is that up to which nothing waits any more
 		until = earlier(until, waiting[len(waiting)-1].At)
 	}
 	total := len(waiting)
-	there := slices.DeleteFunc(waiting, func(p db.LedgerPendingRow) bool { return p.Rec == nil })
+	there := slices.DeleteFunc(waiting, func(p db.LedgerTakeRow) bool { return p.Rec == nil })
 	s.out.Lost = total - len(there)
-	faultpoint.Reach("ledger", "read")
+	faultpoint.Reach("ledger", "taken")
 	if len(there) == 0 {
 		s.out.More = false
 		return nil
 	}
 	return s.add(ctx, there, until)
+}
+
+// take takes the oldest of what waits.
+func (s *sealer) take(ctx context.Context) ([]db.LedgerTakeRow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most := max(s.batch, sealBatch)
+	waiting, err := s.LedgerTake(ctx, int32(most))
+	s.batch = 0
+	if s.out.More = len(waiting) == most; s.out.More {
+		s.batch = min(2*most, sealMost)
+	}
+	return waiting, err
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -167,22 +182,15 @@ func leafHashes(ctx context.Context, q *db.Queries) ledger.Fetch {
 	}
 }
 
-func (s *sealer) add(ctx context.Context, events []db.LedgerPendingRow, until time.Time) error {
-	var p db.LedgerLeavesAddParams
-	places := make([]string, len(events))
-	for i, e := range events {
-		places[i] = e.Place
-		leaf := s.tree.Append(ledger.LeafHash(e.Rec))
-		p.Leaves, p.EventIds, p.Ats, p.Hashes = append(p.Leaves, leaf.Index), append(p.EventIds, e.EventID), append(p.Ats, e.At), append(p.Hashes, leaf.Hashes)
-	}
-	if err := s.LedgerLeavesAdd(ctx, p); err != nil {
-		return err
-	}
-	faultpoint.Reach("ledger", "leaves")
-	if n, err := s.LedgerSealed(ctx, places); err != nil || int(n) != len(places) {
+func (s *sealer) add(ctx context.Context, events []db.LedgerTakeRow, until time.Time) error {
+	n, err := s.tx.CopyFrom(ctx, pgx.Identifier{"ledger_leaves"}, []string{"leaf", "event_id", "at", "hashes"}, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
+		leaf := s.tree.Append(ledger.LeafHash(events[i].Rec))
+		return []any{leaf.Index, events[i].EventID, events[i].At, leaf.Hashes}, nil
+	}))
+	if err != nil || int(n) != len(events) {
 		return cmp.Or(err, ledgerBroken())
 	}
-	faultpoint.Reach("ledger", "emptied")
+	faultpoint.Reach("ledger", "leaves")
 	head, err := s.key.Sign(s.tree, until)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func (v *verifier) readAnchors() {
 		v.out.Anchors++
 		c, err := v.Known.Read(a.Note)
 		if err != nil {
-			v.find("anchor_forged", nil, 0, 0, "the anchor %s: %s", a.Name, err)
+			v.forged("the anchor %s: %s", a.Name, err)
 			continue
 		}
 		v.out.Signed++
@@ -38,11 +38,17 @@ func (v *verifier) readAnchors() {
 	slices.SortFunc(v.anchors, func(a, b anchored) int { return cmp.Compare(a.Size, b.Size) })
 }
 
+func (v *verifier) forged(words, name string, err error) {
+	if !v.Aside {
+		v.find("anchor_forged", nil, 0, 0, words, name, err)
+	}
+}
+
 // readRestored takes what was said of a restore. The leaves that were kept have to have the root that it names.
 func (v *verifier) readRestored(a Anchor) {
 	r, err := v.Known.ReadRestored(a.Note)
 	if err != nil {
-		v.find("anchor_forged", nil, 0, 0, "what %s says of a restore: %s", a.Name, err)
+		v.forged("what %s says of a restore: %s", a.Name, err)
 		return
 	}
 	v.restored = append(v.restored, r)
@@ -71,7 +77,7 @@ func (v *verifier) beyond() error {
 	for _, a := range v.anchors { // those that were not reached
 		v.out.Against = append(v.out.Against, a.Checkpoint)
 	}
-	if n := len(v.anchors); n > 0 {
+	if n := len(v.anchors); n > 0 && !v.Aside {
 		v.cut(v.anchors[n-1].Checkpoint, "the anchor "+v.anchors[n-1].name)
 	}
 	if !v.off && v.good < v.next && len(v.found) == 0 {

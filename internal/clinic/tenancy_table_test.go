@@ -14,8 +14,9 @@ var queriesOfNoClinic = map[string]string{
 	"AlertNoticeSent":  "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertsByRule":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 
-	"LedgerPending":     "the sealer works for all clinics: one tree over the installation's whole trail",
-	"LedgerSealed":      "the sealer works for all clinics",
+	"RefusalCount":      "a stranger is nobody's: the count is of an address",
+	"RefusalsTake":      "the same, for the trail",
+	"LedgerTake":        "the sealer works for all clinics: one tree over the installation's whole trail",
 	"LedgerPlaces":      "a verification reads all of the trail",
 	"LedgerLost":        "a verification reads all of the trail",
 	"LedgerTwice":       "a verification reads all of the trail",

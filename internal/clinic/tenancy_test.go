@@ -26,6 +26,7 @@ var (
 		"up_minutes":         "when the installation was up",
 		"up_since":           "since when it could be",
 		"vital_hours":        "what browsers measured on its pages, about nobody",
+		"audit_refusals":     "counts of what strangers were refused, of whom no clinic is known",
 		"ledger_leaves":      "hashes over the installation's whole trail: one tree, whose clinics are in its events",
 		"ledger_checkpoints": "its roots",
 		"ledger_archives":    "months of the installation's whole trail",
@@ -37,7 +38,7 @@ var (
 	}
 	keysWithoutClinic = map[string]string{
 		"audit_events_pkey":                      "an event is (id, at), for the partitions; no look-up by it is anybody's scope",
-		"audit_pending_pkey":                     "the ledger's queue, read by the sealer only",
+		"audit_refusals_pkey":                    "see withoutClinic",
 		"figure_minutes_pkey":                    "see withoutClinic",
 		"figure_quarters_pkey":                   "see withoutClinic",
 		"up_minutes_pkey":                        "see withoutClinic",

@@ -3,6 +3,7 @@ package crash
 import (
 	"testing"
 
+	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
 )
 
@@ -16,7 +17,7 @@ func TestSealerDies(t *testing.T) {
 	counts := func() (leaves, signed int) {
 		return one[int](h, "SELECT count(*) FROM ledger_leaves"), int(one[int64](h, "SELECT coalesce(max(size), 0) FROM ledger_checkpoints"))
 	}
-	for _, moment := range []string{"read", "leaves", "emptied", "before-commit", "committed", "anchored"} {
+	for _, moment := range []string{"taken", "leaves", "before-commit", "committed", "anchored"} {
 		if _, err := h.Clinic.PatientShow(t.Context(), h.Staff, h.Patient); err != nil {
 			t.Fatal(err)
 		}
@@ -36,4 +37,29 @@ func TestSealerDies(t *testing.T) {
 	if events := one[int](h, "SELECT count(*) FROM audit_events"); leaves != events || signed != events || one[int](h, "SELECT count(DISTINCT event_id) FROM ledger_leaves") != events {
 		t.Errorf("%d events, %d leaves, signed up to %d", events, leaves, signed)
 	}
+}
+
+// A worker that dies while it puts the counts of what strangers were refused on the trail neither loses nor doubles one.
+func TestRefusalCountsOutliveAWorker(t *testing.T) {
+	h := open(t)
+	for range 5 {
+		h.Clinic.Refused(t.Context(), clinic.Nobody("198.51.100.1", "", ""), clinic.SessionOpen, "assertion")
+	}
+	must(t, h.Exec(t, "UPDATE audit_refusals SET minute = minute - interval '2 minutes'"))
+	refused := func(counted, more int) {
+		t.Helper()
+		if n := one[int](h, "SELECT coalesce(sum(more), 0) FROM audit_refusals"); n != counted {
+			t.Errorf("%d are counted, want %d", n, counted)
+		}
+		if n := one[int](h, "SELECT coalesce(sum((detail->>'more')::int), 0) FROM audit_events WHERE ip = '198.51.100.1'"); n != more {
+			t.Errorf("%d more are on the trail, want %d", n, more)
+		}
+	}
+	refused(4, 0)
+	h.start("worker", "kill=refusals/taken").dies()
+	refused(4, 0)
+	h.start("worker", "")
+	h.start("worker", "")
+	await(t, "the counts to be events", func() bool { return one[int](h, "SELECT count(*) FROM audit_refusals") == 0 })
+	refused(0, 4)
 }

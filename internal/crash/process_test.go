@@ -31,14 +31,14 @@ func TestMain(m *testing.M) {
 
 var folder string // of what this run builds
 
-// built makes web and worker once per run. They are not built with the race detector: they are to be what is shipped,
+// built makes the programs once per run. They are not built with the race detector: they are to be what is shipped,
 // faults aside.
 var built = sync.OnceValues(func() (string, error) {
 	var err error
 	if folder, err = os.MkdirTemp("", "crash"); err != nil {
 		return "", err
 	}
-	return folder, build(folder, "-tags=faultpoints", "countersign/cmd/web", "countersign/cmd/worker")
+	return folder, build(folder, "-tags=faultpoints", "countersign/cmd/web", "countersign/cmd/worker", "countersign/cmd/countersign")
 })
 
 func build(into string, what ...string) error {

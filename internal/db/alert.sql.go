@@ -400,9 +400,12 @@ func (q *Queries) AlertSilences(ctx context.Context, at time.Time) ([]AlertSilen
 }
 
 const alertStrangers = `-- name: AlertStrangers :many
-SELECT x.rule::text AS rule, x.clinic_id::uuid AS clinic_id, count(*)::float8 AS value FROM (
-    SELECT e.clinic_id, CASE WHEN e.reason = 'signature' THEN 'webhook_forged' WHEN e.deed = 'session.open' THEN 'sign_in_refused' WHEN e.deed = 'page.prove' THEN 'page_guessing' END AS rule
-    FROM audit_events e WHERE e.outcome = 'refused' AND e.actor_id IS NULL AND e.at > $1) x
+SELECT x.rule::text AS rule, x.clinic_id::uuid AS clinic_id, sum(x.n)::float8 AS value FROM (
+    SELECT e.clinic_id, e.n, CASE WHEN e.reason = 'signature' THEN 'webhook_forged' WHEN e.deed = 'session.open' THEN 'sign_in_refused' WHEN e.deed = 'page.prove' THEN 'page_guessing' END AS rule
+    FROM (SELECT a.clinic_id, a.deed, a.reason, coalesce((a.detail->>'more')::bigint, 1) AS n FROM audit_events a
+          WHERE a.outcome = 'refused' AND a.actor_id IS NULL AND a.at > $1
+          UNION ALL
+          SELECT '00000000-0000-0000-0000-000000000000', r.deed, r.reason, r.more FROM audit_refusals r WHERE r.more > 0 AND r.minute > $1) e) x
 WHERE x.rule IS NOT NULL GROUP BY x.rule, x.clinic_id
 `
 
@@ -412,7 +415,8 @@ type AlertStrangersRow struct {
 	Value    float64
 }
 
-// Refusals of who is not known. Those of an address that makes many are on the trail a few a minute.
+// Refusals of who is not known. Those of an address that makes many are a few events a minute, which say how many they stand for, and
+// a count of the minute that is not over.
 func (q *Queries) AlertStrangers(ctx context.Context, since time.Time) ([]AlertStrangersRow, error) {
 	rows, err := q.db.Query(ctx, alertStrangers, since)
 	if err != nil {

@@ -140,3 +140,69 @@ func (q *Queries) AuditSeen(ctx context.Context, arg AuditSeenParams) (bool, err
 	err := row.Scan(&exists)
 	return exists, err
 }
+
+const refusalCount = `-- name: RefusalCount :one
+INSERT INTO audit_refusals (minute, address, actor_kind, deed, reason) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (minute, address, actor_kind, deed, reason) DO UPDATE SET more = audit_refusals.more + 1 RETURNING more
+`
+
+type RefusalCountParams struct {
+	Minute    time.Time
+	Address   string
+	ActorKind string
+	Deed      string
+	Reason    string
+}
+
+// Counts one. 0: it is the first of its kind, and an event.
+func (q *Queries) RefusalCount(ctx context.Context, arg RefusalCountParams) (int64, error) {
+	row := q.db.QueryRow(ctx, refusalCount,
+		arg.Minute,
+		arg.Address,
+		arg.ActorKind,
+		arg.Deed,
+		arg.Reason,
+	)
+	var more int64
+	err := row.Scan(&more)
+	return more, err
+}
+
+const refusalsTake = `-- name: RefusalsTake :many
+DELETE FROM audit_refusals WHERE (minute, address, actor_kind, deed, reason) IN (
+    SELECT r.minute, r.address, r.actor_kind, r.deed, r.reason FROM audit_refusals r WHERE r.minute < $1 ORDER BY r.minute LIMIT $2 FOR UPDATE SKIP LOCKED)
+RETURNING minute, address, actor_kind, deed, reason, more
+`
+
+type RefusalsTakeParams struct {
+	Before time.Time
+	Most   int32
+}
+
+// Takes the counts of minutes that are over. Any number of workers may.
+func (q *Queries) RefusalsTake(ctx context.Context, arg RefusalsTakeParams) ([]AuditRefusal, error) {
+	rows, err := q.db.Query(ctx, refusalsTake, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AuditRefusal{}
+	for rows.Next() {
+		var i AuditRefusal
+		if err := rows.Scan(
+			&i.Minute,
+			&i.Address,
+			&i.ActorKind,
+			&i.Deed,
+			&i.Reason,
+			&i.More,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

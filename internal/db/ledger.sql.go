@@ -162,28 +162,6 @@ func (q *Queries) LedgerLeafOf(ctx context.Context, eventID uuid.UUID) (LedgerLe
 	return i, err
 }
 
-const ledgerLeavesAdd = `-- name: LedgerLeavesAdd :exec
-INSERT INTO ledger_leaves (leaf, event_id, at, hashes)
-SELECT unnest($1::bigint[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::bytea[])
-`
-
-type LedgerLeavesAddParams struct {
-	Leaves   []int64
-	EventIds []uuid.UUID
-	Ats      []time.Time
-	Hashes   [][]byte
-}
-
-func (q *Queries) LedgerLeavesAdd(ctx context.Context, arg LedgerLeavesAddParams) error {
-	_, err := q.db.Exec(ctx, ledgerLeavesAdd,
-		arg.Leaves,
-		arg.EventIds,
-		arg.Ats,
-		arg.Hashes,
-	)
-	return err
-}
-
 const ledgerLock = `-- name: LedgerLock :one
 SELECT pg_try_advisory_xact_lock(hashtext('ledger'))
 `
@@ -215,44 +193,6 @@ func (q *Queries) LedgerLost(ctx context.Context) ([]uuid.UUID, error) {
 			return nil, err
 		}
 		items = append(items, event_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const ledgerPending = `-- name: LedgerPending :many
-SELECT CAST(p.ctid AS text) AS place, p.event_id, p.at, e.rec FROM audit_pending p LEFT JOIN audit_events e ON e.id = p.event_id AND e.at = p.at
-ORDER BY p.at, p.event_id LIMIT $1
-`
-
-type LedgerPendingRow struct {
-	Place   string
-	EventID uuid.UUID
-	At      time.Time
-	Rec     []byte
-}
-
-// What waits to be sealed, the oldest first. No rec: its event is not there.
-func (q *Queries) LedgerPending(ctx context.Context, most int32) ([]LedgerPendingRow, error) {
-	rows, err := q.db.Query(ctx, ledgerPending, most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []LedgerPendingRow{}
-	for rows.Next() {
-		var i LedgerPendingRow
-		if err := rows.Scan(
-			&i.Place,
-			&i.EventID,
-			&i.At,
-			&i.Rec,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -336,17 +276,43 @@ func (q *Queries) LedgerQueuedAgain(ctx context.Context) ([]uuid.UUID, error) {
 	return items, nil
 }
 
-const ledgerSealed = `-- name: LedgerSealed :execrows
-DELETE FROM audit_pending WHERE ctid = ANY(CAST($1::text[] AS tid[]))
+const ledgerTake = `-- name: LedgerTake :many
+WITH next AS (
+    SELECT CAST(p.ctid AS tid) AS place, p.event_id, p.at FROM audit_pending p ORDER BY p.at, p.event_id LIMIT $1
+), there AS (
+    SELECT n.place, n.event_id, n.at, (SELECT e.rec FROM audit_events e WHERE e.id = n.event_id AND e.at = n.at LIMIT 1) AS rec FROM next n
+), taken AS (
+    DELETE FROM audit_pending WHERE ctid = ANY(ARRAY(SELECT t.place FROM there t WHERE t.rec IS NOT NULL))
+)
+SELECT t.event_id, t.at, t.rec FROM there t ORDER BY t.at, t.event_id
 `
 
-// By where they lie, as they were read in the same transaction: nothing moves a row of the queue meanwhile.
-func (q *Queries) LedgerSealed(ctx context.Context, places []string) (int64, error) {
-	result, err := q.db.Exec(ctx, ledgerSealed, places)
+type LedgerTakeRow struct {
+	EventID uuid.UUID
+	At      time.Time
+	Rec     []byte
+}
+
+// Takes what waits to be sealed out of the queue, the oldest first, in one look at it: what comes in meanwhile stays. No rec: its
+// event is not there, and it stays, too. Each event is looked up by its key, however many there are: a join might read the trail.
+func (q *Queries) LedgerTake(ctx context.Context, most int32) ([]LedgerTakeRow, error) {
+	rows, err := q.db.Query(ctx, ledgerTake, most)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []LedgerTakeRow{}
+	for rows.Next() {
+		var i LedgerTakeRow
+		if err := rows.Scan(&i.EventID, &i.At, &i.Rec); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ledgerTwice = `-- name: LedgerTwice :many

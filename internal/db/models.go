@@ -124,6 +124,15 @@ type AuditPending struct {
 	At       time.Time
 }
 
+type AuditRefusal struct {
+	Minute    time.Time
+	Address   string
+	ActorKind string
+	Deed      string
+	Reason    string
+	More      int64
+}
+
 type Backup struct {
 	ID      uuid.UUID
 	Name    string

@@ -107,8 +107,11 @@ func Open(size int64, fetch Fetch) (*Tree, error) {
 func (t *Tree) Size() int64 { return t.size }
 
 // Append adds a leaf by its hash.
-func (t *Tree) Append(h Hash) Leaf {
-	leaf := Leaf{Index: t.size, Hashes: append(make([]byte, 0, 2*HashSize), h[:]...)}
+func (t *Tree) Append(h Hash) Leaf { return t.AppendOver(h, make([]byte, 0, 2*HashSize)) }
+
+// AppendOver is Append, with the leaf's hashes written over those of one that is needed no more.
+func (t *Tree) AppendOver(h Hash, hashes []byte) Leaf {
+	leaf := Leaf{Index: t.size, Hashes: append(hashes[:0], h[:]...)}
 	for n := t.size; n&1 == 1; n >>= 1 {
 		last := len(t.edge) - 1
 		h = tlog.NodeHash(t.edge[last], h)

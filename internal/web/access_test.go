@@ -57,14 +57,14 @@ func TestBadAssertionsOpenNothing(t *testing.T) {
 		"good, in the cookie":     {peer, nil, with(nil), 303, 0},
 		"good, in the header":     {proxy, []string{with(nil)}, "", 303, 0},
 	} {
-		refused := s.world.Count(t, "SELECT count(*) FROM audit_events WHERE outcome = 'refused'")
+		refused := refusals(t, s.world, "")
 		sessions := s.world.Count(t, "SELECT count(*) FROM sessions")
 		got := s.visitor(t).arrive(c.from, c.cookie, c.headers...)
 		opened := s.world.Count(t, "SELECT count(*) FROM sessions") - sessions
 		if got.Code != c.status || (opened == 1) != (c.status == 303) || (got.Header().Get("Set-Cookie") != "") != (c.status == 303) {
 			t.Errorf("%s: %d, %d sessions opened, cookie %q", name, got.Code, opened, got.Header().Get("Set-Cookie"))
 		}
-		if n := s.world.Count(t, "SELECT count(*) FROM audit_events WHERE outcome = 'refused'") - refused; n != c.onTheTail {
+		if n := refusals(t, s.world, "") - refused; n != c.onTheTail {
 			t.Errorf("%s: %d refusals on the trail, want %d", name, n, c.onTheTail)
 		}
 	}

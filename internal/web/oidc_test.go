@@ -169,13 +169,13 @@ func TestOIDCRefusals(t *testing.T) {
 			return back
 		},
 	} {
-		before := p.world.Count(t, "SELECT count(*) FROM audit_events WHERE reason = 'assertion'")
+		before := refusals(t, p.world, "assertion")
 		b, back := start()
 		b.wants(b.get(spoil(b, back)), 401, "We could not sign you in")
 		if b.cookies[sessionCookie] != "" || b.cookies[flowCookie] != "" {
 			t.Errorf("%s: cookies %v", name, b.cookies)
 		}
-		if n := p.world.Count(t, "SELECT count(*) FROM audit_events WHERE reason = 'assertion'"); n != before+1 {
+		if n := refusals(t, p.world, "assertion"); n != before+1 {
 			t.Errorf("%s: %d refusals on the trail", name, n-before)
 		}
 		p.sandbox.BendIDTokens(nil)

@@ -57,7 +57,7 @@ func TestWebhooks(t *testing.T) {
 			t.Errorf("%s forged: %d %s", path, got.Code, got.Body)
 		}
 	}
-	if n := s.world.Count(t, "SELECT count(*) FROM audit_events WHERE outcome = 'refused' AND reason = 'signature'"); n != 3 {
+	if n := refusals(t, s.world, "signature"); n != 3 {
 		t.Errorf("%d forgeries are on the trail, want 3", n)
 	}
 	if got := send("/webhooks/sendgrid", "one", "ok"); got.Code != http.StatusNoContent {

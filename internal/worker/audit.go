@@ -24,3 +24,9 @@ func (w *Worker) access(ctx context.Context) error {
 	}
 	return err
 }
+
+// refusals puts on the trail what strangers were refused more than once in a minute that is over.
+func (w *Worker) refusals(ctx context.Context) error {
+	_, err := w.cfg.Clinic.RefusalsClose(ctx)
+	return err
+}

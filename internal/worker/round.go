@@ -20,6 +20,7 @@ func (w *Worker) rounds() map[string]round {
 	c := w.cfg
 	return map[string]round{
 		clinic.JobRemindersName: {step: w.remind, every: c.RemindEvery},
+		"refusals":              {step: w.refusals, every: c.SweepEvery},
 		"relay":                 {step: w.relay, every: c.RelayEvery},
 		"sweep":                 {step: w.sweep, every: c.SweepEvery},
 		"reconcile":             {step: w.reconcile, every: c.SweepEvery},
