@@ -72,7 +72,7 @@ func TestSeedGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := connect(t, cfg.DatabaseURL.Reveal())
-	must(t, db, "DELETE FROM doctor_settings") // the sign that it is whole
+	must(t, connect(t, cfg.MigrateDatabaseURL.Reveal()), "DELETE FROM doctor_settings") // the sign that it is whole
 	if err := Seed(ctx, cfg, &strings.Builder{}); err != nil {
 		t.Fatal(err)
 	}
