@@ -69,7 +69,7 @@ func (c *Clinic) banners(ctx context.Context, q *db.Queries, a Actor, at time.Ti
 		part(err)
 		b.Alerts = int(n)
 	}
-	b.Waiting, err = worklistCount(ctx, q, a, c.now().UTC())
+	b.Waiting, err = worklistCount(ctx, q, a, at)
 	part(err)
 	return b, failed
 }
