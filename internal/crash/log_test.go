@@ -35,7 +35,7 @@ func checkpoints(t *testing.T, said string, read func(string) (clinic.Checkpoint
 func TestTheLogAloneFindsACutTail(t *testing.T) {
 	h := open(t)
 	key, _, known := clinictest.LedgerKey(t)
-	settings := []string{"LEDGER_KEY=" + key, "BLOB_URL=", "LOG_LEVEL=notice", "TIME_SEAL_EVERY=50ms", "TIME_ANCHOR_EVERY=100ms"}
+	settings := []string{"LEDGER_KEY=" + key, "BLOB_URL=", "LOG_LEVEL=error", "TIME_SEAL_EVERY=50ms", "TIME_ANCHOR_EVERY=100ms"}
 	w := h.start("worker", "", settings...)
 	for round := range 3 {
 		_, err := h.Clinic.PatientShow(t.Context(), h.Staff, h.Patient)

@@ -15,8 +15,11 @@ import (
 	"strings"
 )
 
-// Notice is the level between info and warn: what is nobody's fault and has to be in every log, such as the ledger's checkpoints.
+// Notice is the level between info and warn: what is nobody's fault and still worth a line in production, such as a start.
 const Notice = slog.LevelInfo + 2
+
+// Record is a notice that no level leaves out: a log without the ledger's checkpoints would prove nothing.
+const Record = slog.LevelError + 92
 
 type requestIDKey struct{}
 

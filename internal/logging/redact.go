@@ -44,7 +44,7 @@ var keySpelling = strings.NewReplacer("_", "", "-", "", ".", "", " ", "")
 // whole request, and the part of an error's text that quotes its input.
 // Numbers, times and truth values stay.
 func redact(groups []string, attr slog.Attr) slog.Attr {
-	if len(groups) == 0 && attr.Key == slog.LevelKey && attr.Value.Any() == Notice {
+	if len(groups) == 0 && attr.Key == slog.LevelKey && (attr.Value.Any() == Notice || attr.Value.Any() == Record) {
 		return slog.String(attr.Key, "NOTICE")
 	}
 	if len(groups) == 0 && (attr.Key == slog.MessageKey || attr.Key == slog.LevelKey || attr.Key == slog.TimeKey || attr.Key == slog.SourceKey) {

@@ -66,7 +66,7 @@ func (a *anchoring) anchor(ctx context.Context, head clinic.Checkpoint) error {
 		}
 	}
 	faultpoint.Reach("ledger", "anchored")
-	a.cfg.Log.Log(ctx, notice, "ledger checkpoint", "size", head.Size, "root", head.Root.String(), "checkpoint", head.Note)
+	a.cfg.Log.Log(ctx, record, "ledger checkpoint", "size", head.Size, "root", head.Root.String(), "checkpoint", head.Note)
 	a.size, a.at = head.Size, time.Now()
 	return nil
 }

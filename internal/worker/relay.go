@@ -15,8 +15,11 @@ import (
 // relayBatch is how many rows one look takes; a full batch is followed by another look at once.
 const relayBatch = 200
 
-// notice is logging's level of what has to be in every log.
-const notice = slog.LevelInfo + 2
+// Of logging's levels: what is worth a line in production, and what no log may be without.
+const (
+	notice = slog.LevelInfo + 2
+	record = slog.LevelError + 92
+)
 
 // relay hands due rows to the queue. It asks Redis first: a row that is marked and then cannot be enqueued would lie
 // for a minute.
