@@ -97,7 +97,7 @@ func LedgerVerifyWithin(ctx context.Context, c *Clinic, check LedgerCheck, waiti
 }
 
 // Strangers is what an evaluation of the alerts counts of who is not known, by rule.
-func (c *Clinic) Strangers(ctx context.Context, since time.Time) (map[string]float64, error) {
+func Strangers(ctx context.Context, c *Clinic, since time.Time) (map[string]float64, error) {
 	rows, err := db.New(c.pool).AlertStrangers(ctx, since)
 	of := map[string]float64{}
 	for _, r := range rows {

@@ -24,6 +24,7 @@ var otherDoors = []string{
 	"BannersSee",                                                // banner_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", "LedgerMonths", // ledger_seal_test.go, ledger_attack_test.go
 	"AlertsNow", "AlertNoticesTake", "AlertNoticeSent", // alert_test.go
+	"RefusalsClose",                                                                                             // refusal_test.go
 	"CallsDue",                                                                                                  // call_test.go
 	"DeliveryCount",                                                                                             // delivery_count_test.go
 	"FiguresKeep", "FiguresShow", "FiguresOver", "FiguresForget", "UpBeat", "UpAsk", "VitalsKeep", "VitalsShow", // figure_test.go

@@ -66,7 +66,7 @@ func TestRefusalsAreAlarmedOfByTheirNumber(t *testing.T) {
 	}
 	value := func() float64 {
 		t.Helper()
-		v, err := w.Clinic.Strangers(ctx, w.Clock.Now().Add(-10*time.Minute))
+		v, err := clinic.Strangers(ctx, w.Clinic, w.Clock.Now().Add(-10*time.Minute))
 		must(t, err)
 		return v["webhook_forged"]
 	}

@@ -14,8 +14,6 @@ var queriesOfNoClinic = map[string]string{
 	"AlertNoticeSent":  "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertsByRule":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 
-	"RefusalCount":      "a stranger is nobody's: the count is of an address",
-	"RefusalsTake":      "the same, for the trail",
 	"LedgerTake":        "the sealer works for all clinics: one tree over the installation's whole trail",
 	"LedgerPlaces":      "a verification reads all of the trail",
 	"LedgerLost":        "a verification reads all of the trail",
@@ -80,7 +78,7 @@ var queriesWithoutTeam = map[string]string{
 	"the worker at night, which takes away what is over and counts what is missing": `
 		NightlyPageSessions NightlyProofs NightlyOrphans`,
 	"the worker at night: by the ids of messages that MessagesEnded gave and locked, in one clinic": `
-		DeliveriesOfMessages RetireProofs RetirePageSessions RetirePages RetireAttempts RetireDeliveries RetireAnswers RetireReviews RetireRequests
+		DeliveriesOfMessages RetireProofs RetirePageSessions RetireFollowUps RetirePages RetireAttempts RetireDeliveries RetireAnswers RetireReviews RetireRequests
 		RetireDrafts RetireBriefs RetireMessages`,
 	"break-glass: the person's own, by their id": `
 		GlassUsed GlassOpen GlassEnd GlassEndOf`,
