@@ -168,9 +168,10 @@ func TestForgedWebhooks(t *testing.T) {
 			t.Errorf("%s answers %d to a forgery", path, resp.StatusCode)
 		}
 	}
-	var n int // those of the security score's own look aside
-	h.one(&n, "SELECT count(*) FROM audit_events WHERE outcome = 'refused' AND actor_kind IN ('provider', 'nobody') AND deed IN ('delivery.receive', 'consent.reply') AND agent LIKE 'Go-http%'")
-	if n != 3 {
+	var n int // the second of a kind in a minute is counted; the security score's own look may be, too
+	h.one(&n, `SELECT (SELECT count(*) FROM audit_events WHERE outcome = 'refused' AND actor_kind IN ('provider', 'nobody') AND deed IN ('delivery.receive', 'consent.reply')
+			AND agent LIKE 'Go-http%') + (SELECT coalesce(sum(more), 0) FROM audit_refusals WHERE deed IN ('delivery.receive', 'consent.reply'))`)
+	if n < 3 {
 		t.Errorf("%d of 3 forgeries are on the audit trail", n)
 	}
 	h.one(&n, "SELECT count(*) FROM delivery_events WHERE received_at > now() - interval '1 minute' AND event_key = ''")

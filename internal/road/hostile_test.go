@@ -48,7 +48,8 @@ func baited(most, turn int) string {
 
 // unsent are fields that a browser with scripts does not send, with the reason.
 var unsent = map[string]string{"/drafts/:id/findings text": "comes along only without scripts, from the editor that is driven here",
-	"/vitals CLS": "a number that a script sends", "/vitals INP": "the same", "/vitals LCP": "the same", "/vitals TTFB": "the same"}
+	"/clinic retention_seen": "what the page has told, and sends back: there is none before a shorter time was asked for",
+	"/vitals CLS":            "a number that a script sends", "/vitals INP": "the same", "/vitals LCP": "the same", "/vitals TTFB": "the same"}
 
 // Hostile text in every text field of the product stays dead text. All forms are driven in a real browser by the people
 // whose forms they are; then everybody visits every page that they may see.

@@ -102,7 +102,7 @@ func TestWhatTheFilterSees(t *testing.T) {
 		}
 	}
 	want := strings.Fields(`CLS INP LCP TTFB address day doctor_drafts doctor_stop_day doctor_warn_day doctor_warn_month emergency_line from max_words month page_days phone
-		reviewer_drafts reviewer_stop_day reviewer_warn_day reviewer_warn_month send_at staff_drafts staff_stop_day staff_warn_day staff_warn_month time_zone to undo_seconds what year zone`)
+		retention_seen retention_years reviewer_drafts reviewer_stop_day reviewer_warn_day reviewer_warn_month send_at staff_drafts staff_stop_day staff_warn_day staff_warn_month time_zone to undo_seconds what year zone`)
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, want) {
 		t.Errorf("of what is typed the filter sees %v, want %v", got, want)
 	}
