@@ -13,9 +13,9 @@ var people = [][3]string{
 	{"Dr Amara Osei", "doctor", "reviews, answers findings, signs"},
 	{"Dr Jonas Lindqvist", "doctor", "reviews, answers findings, signs"},
 	{"Helen Marsh", "reviewer", "signs administrative messages, returns any with a note"},
-	{"Victor Sandoval", "auditor", "nothing to see yet: the ledger comes later"},
-	{"Ruth Ebbing", "admin", "sees who is signed in, and the queue board"},
-	{"Kenji Watts", "ops", "the queue board"},
+	{"Victor Sandoval", "auditor", "searches the audit trail, has it verified"},
+	{"Ruth Ebbing", "admin", "people, care teams, settings, security, status"},
+	{"Kenji Watts", "ops", "status, alerts, jobs, the queue board"},
 }
 
 // summary is what a person needs to know once all stands.

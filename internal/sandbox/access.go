@@ -36,9 +36,9 @@ func (p person) Does() string {
 		"staff":    "writes briefs, asks for drafts, submits them",
 		"doctor":   "reviews, answers findings, signs",
 		"reviewer": "signs administrative messages, returns any with a note",
-		"auditor":  "nothing to see yet: the ledger comes later",
-		"admin":    "sees who is signed in, and the queue board",
-		"ops":      "the queue board",
+		"auditor":  "searches the audit trail, has it verified",
+		"admin":    "people, care teams, settings, security, status",
+		"ops":      "status, alerts, jobs, the queue board",
 	}[p.Role]
 }
 

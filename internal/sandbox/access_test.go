@@ -59,8 +59,8 @@ func TestSignInPageSaysWhatEachRoleDoes(t *testing.T) {
 	_, page := newWorld(t).localhost("/sign-in")
 	for does, people := range map[string]int{
 		"writes briefs, asks for drafts, submits them": 2, "reviews, answers findings, signs": 2,
-		"signs administrative messages, returns any with a note": 1, "nothing to see yet: the ledger comes later": 1,
-		"sees who is signed in, and the queue board": 1, "the queue board": 1, "not known to the clinic": 1,
+		"signs administrative messages, returns any with a note": 1, "searches the audit trail, has it verified": 1,
+		"people, care teams, settings, security, status": 1, "status, alerts, jobs, the queue board": 1, "not known to the clinic": 1,
 	} {
 		if n := strings.Count(page, ">"+does+"<"); n != people {
 			t.Errorf("%q is said of %d people, want %d", does, n, people)
