@@ -53,9 +53,9 @@ func newLeafAndEvent(ctx context.Context, v *verifier, ask *db.Queries) *leafAnd
 	return j
 }
 
-// far is how many of one side wait before its reading does: few enough to stay in a processor's cache. Where the two orders differ
+// far is how many of one side wait before its reading does: few enough that most of them stay in a processor's cache. Where the two orders differ
 // by more, both go on, up to mostWaiting.
-const far = 4096
+const far = 1 << 15
 
 // addEvents takes what was read of the trail. It waits while the leaves are far behind.
 func (j *leafAndEvent) addEvents(batch []seenEvent) error {

@@ -99,7 +99,7 @@ type part struct {
 }
 
 // partBlocks is how much of a table one connection reads at a time: the parts of the trail come by in nearly its own order.
-const partBlocks = 512
+const partBlocks = 2048
 
 func (p part) sql() string {
 	sql := eventSelect + "ONLY " + p.table
