@@ -71,7 +71,7 @@ type trip interface {
 }
 
 // send asks all of them together.
-func (a asking) send(ctx context.Context, by trip) (known []answered, err error) {
+func (a asking) send(ctx context.Context, by trip) (known recalled, err error) {
 	var batch pgx.Batch
 	for _, q := range a {
 		batch.Queue(q.sql, q.args...)

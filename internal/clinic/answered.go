@@ -1,9 +1,13 @@
 package clinic
 
 import (
+	"context"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"countersign/internal/db"
 )
 
 // answered is a question with its answer, to be read as pgx's own are.
@@ -56,4 +60,36 @@ func (f first) Scan(dest ...any) error {
 		return pgx.ErrNoRows
 	}
 	return f.retold.Scan(dest...)
+}
+
+// recalled answers the questions that were asked together, and no other.
+type recalled []answered
+
+var _ db.DBTX = recalled(nil)
+
+func (r recalled) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
+	panic("clinic: only a question can be asked ahead")
+}
+
+func (r recalled) Query(_ context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if a := r.find(sql, args); a != nil {
+		return a, nil
+	}
+	return nil, errAsked
+}
+
+func (r recalled) QueryRow(_ context.Context, sql string, args ...any) pgx.Row {
+	if a := r.find(sql, args); a != nil {
+		return first{a}
+	}
+	return failedRow{errAsked}
+}
+
+func (r recalled) find(sql string, args []any) *retold {
+	for i := range r {
+		if r[i].is(sql, args) {
+			return r[i].reader()
+		}
+	}
+	return nil
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"countersign/internal/db"
 )
 
@@ -36,7 +33,7 @@ func (c *Clinic) BannersSee(ctx context.Context, a Actor) (Banners, error) {
 	if err != nil {
 		return Banners{}, err
 	}
-	return c.banners(ctx, db.New(recalled(known)), a, at)
+	return c.banners(ctx, db.New(known), a, at)
 }
 
 // banners asks q for each part; an error is the first part's that could not be read.
@@ -72,36 +69,4 @@ func (c *Clinic) banners(ctx context.Context, q *db.Queries, a Actor, at time.Ti
 	b.Waiting, err = worklistCount(ctx, q, a, at)
 	part(err)
 	return b, failed
-}
-
-// recalled answers the questions that were asked together, and no other.
-type recalled []answered
-
-var _ db.DBTX = recalled(nil)
-
-func (r recalled) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
-	panic("clinic: only a question can be asked ahead")
-}
-
-func (r recalled) Query(_ context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if a := r.find(sql, args); a != nil {
-		return a, nil
-	}
-	return nil, errAsked
-}
-
-func (r recalled) QueryRow(_ context.Context, sql string, args ...any) pgx.Row {
-	if a := r.find(sql, args); a != nil {
-		return first{a}
-	}
-	return failedRow{errAsked}
-}
-
-func (r recalled) find(sql string, args []any) *retold {
-	for i := range r {
-		if r[i].is(sql, args) {
-			return r[i].reader()
-		}
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package clinic
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -68,11 +67,7 @@ func (c *Clinic) CallList(ctx context.Context, a Actor, unread bool, after strin
 			if at.D = valueOf(last.CallAt); unread {
 				at.D = valueOf(last.UnreadAt)
 			}
-			raw, err := json.Marshal(at)
-			if err != nil {
-				return err
-			}
-			page.Next = base64.RawURLEncoding.EncodeToString(raw)
+			page.Next = at.String()
 		}
 		for _, r := range rows {
 			row, err := t.callRow(r)
@@ -100,11 +95,7 @@ func unreadCount(n int32) string {
 }
 
 func (t *tx) callRows(ctx context.Context, unread bool, after string, limit int) (out []db.CallListRow, err error) {
-	at := fromTheFirst
-	if raw, err := base64.RawURLEncoding.DecodeString(after); err == nil && len(raw) > 0 && json.Unmarshal(raw, &at) != nil {
-		at = fromTheFirst
-	}
-	p := t.callListParams(at, int32(limit))
+	p := t.callListParams(cursorOf(after, fromTheFirst), int32(limit))
 	if !unread {
 		return t.Queries.CallList(ctx, p)
 	}

@@ -2,8 +2,6 @@ package clinic
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -105,11 +103,7 @@ func (c *Clinic) DeliveryList(ctx context.Context, a Actor, f DeliveryFilter) (D
 		if len(rows) > deliveryPage {
 			rows = rows[:deliveryPage]
 			last := rows[len(rows)-1]
-			raw, err := json.Marshal(cursor{P: last.Priority, D: last.CreatedAt, I: last.ID})
-			if err != nil {
-				return err
-			}
-			page.Next = base64.RawURLEncoding.EncodeToString(raw)
+			page.Next = cursor{P: last.Priority, D: last.CreatedAt, I: last.ID}.String()
 		}
 		for _, r := range rows {
 			row, err := t.deliveryRow(r)
@@ -124,10 +118,7 @@ func (c *Clinic) DeliveryList(ctx context.Context, a Actor, f DeliveryFilter) (D
 
 // deliveries reads up to limit rows that the filter shows.
 func (t *tx) deliveries(ctx context.Context, f DeliveryFilter, limit int) ([]db.DeliveryListRow, error) {
-	at := cursor{P: -1}
-	if raw, err := base64.RawURLEncoding.DecodeString(f.After); err == nil && len(raw) > 0 && json.Unmarshal(raw, &at) != nil {
-		at = cursor{P: -1}
-	}
+	at := cursorOf(f.After, fromTheFirst)
 	outcomes := []string{f.Show}
 	if f.Show == "ended" {
 		outcomes = []string{"ended", "trouble"} // trouble with what was withdrawn is nobody's any more

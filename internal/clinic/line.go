@@ -17,7 +17,7 @@ import (
 type line struct {
 	tx pgx.Tx
 	writes
-	known []answered // what was asked ahead, until anything else is
+	known recalled // what was asked ahead, until anything else is
 }
 
 // errMoved is a write that found its row elsewhere than the deed had read it.
@@ -81,10 +81,8 @@ func (l *line) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // none: what was true before may be no more.
 func (l *line) knows(sql string, args []any) *retold {
 	if !l.any {
-		for i := range l.known {
-			if l.known[i].is(sql, args) {
-				return l.known[i].reader()
-			}
+		if a := l.known.find(sql, args); a != nil {
+			return a
 		}
 	}
 	l.known = nil

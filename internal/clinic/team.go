@@ -2,8 +2,6 @@ package clinic
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,25 +39,9 @@ type TeamView struct {
 	Others    []Person // of the clinic, who could join
 }
 
-// timeCursor is where the next page of a list by time begins.
-type timeCursor struct {
-	At time.Time `json:"a"`
-	ID uuid.UUID `json:"i"`
-}
-
 // cursorFrom reads a cursor; without a good one the list begins at its newest row.
 func (t *tx) cursorFrom(after string) timeCursor {
-	first := timeCursor{At: t.at.Add(time.Hour)}
-	from := first
-	if raw, err := base64.RawURLEncoding.DecodeString(after); err != nil || len(raw) == 0 || json.Unmarshal(raw, &from) != nil {
-		return first
-	}
-	return from
-}
-
-func (c timeCursor) String() string {
-	raw, _ := json.Marshal(c) // a time and an id always have a JSON form
-	return base64.RawURLEncoding.EncodeToString(raw)
+	return cursorOf(after, timeCursor{At: t.at.Add(time.Hour)})
 }
 
 // TeamList is the clinic's patients with their care teams, newest first.

@@ -3,8 +3,6 @@ package clinic
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -191,15 +189,6 @@ func worklistCount(ctx context.Context, q *db.Queries, a Actor, at time.Time) (i
 	return int(n.Waiting), err
 }
 
-// cursor is where the next page begins; it holds no patient text.
-type cursor struct {
-	P int32
-	D time.Time
-	I uuid.UUID
-}
-
-var fromTheFirst = cursor{P: -1}
-
 func (t *tx) worklistParams(statuses []string, mine bool, at cursor) db.WorklistParams {
 	return db.WorklistParams{ClinicID: t.clinicID(), StaffID: t.actor.ID, Statuses: statuses, Mine: mine,
 		AfterRank: at.P, AfterDue: at.D, AfterID: at.I, RowLimit: worklistPage + 1}
@@ -207,22 +196,14 @@ func (t *tx) worklistParams(statuses []string, mine bool, at cursor) db.Worklist
 
 func (t *tx) worklist(ctx context.Context, statuses []string, mine bool, after string) (Worklist, error) {
 	var w Worklist
-	at := fromTheFirst
-	if raw, err := base64.RawURLEncoding.DecodeString(after); err == nil && len(raw) > 0 && json.Unmarshal(raw, &at) != nil {
-		at = fromTheFirst
-	}
-	rows, err := t.Queries.Worklist(ctx, t.worklistParams(statuses, mine, at))
+	rows, err := t.Queries.Worklist(ctx, t.worklistParams(statuses, mine, cursorOf(after, fromTheFirst)))
 	if err != nil {
 		return w, err
 	}
 	if len(rows) > worklistPage {
 		rows = rows[:worklistPage]
 		last := rows[len(rows)-1]
-		raw, err := json.Marshal(cursor{P: last.Rank, D: last.DueAt, I: last.ID})
-		if err != nil {
-			return w, err
-		}
-		w.Next = base64.RawURLEncoding.EncodeToString(raw)
+		w.Next = cursor{P: last.Rank, D: last.DueAt, I: last.ID}.String()
 	}
 	for _, r := range rows {
 		b := t.c.chest(r.PatientID, r.Wrapped)
