@@ -64,8 +64,8 @@ func (c *Clinic) CallList(ctx context.Context, a Actor, unread bool, after strin
 			rows = rows[:deliveryPage]
 			last := rows[len(rows)-1]
 			at := cursor{P: last.Priority, I: last.MessageID}
-			if at.D = valueOf(last.CallAt); unread {
-				at.D = valueOf(last.UnreadAt)
+			if at.D = orZero(last.CallAt); unread {
+				at.D = orZero(last.UnreadAt)
 			}
 			page.Next = at.String()
 		}

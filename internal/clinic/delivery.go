@@ -60,19 +60,25 @@ func (t *tx) promise(ctx context.Context, b *chest, m db.MessageLockRow, contact
 	link := t.page(ctx, b, m, due.AddDate(0, 0, int(cl.PageDays)), before.page)
 	_, body := notice(cl.NoticeName, m.Channel, link)
 	to := b.open(contact.AddressSealed, "contacts", "address", contact.ID).Reveal()
-	id := newID()
-	row := db.DeliveryCreateParams{ID: id, ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version, Kind: "notice",
+	return t.outgoing(ctx, b, to, body, db.DeliveryCreateParams{ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version, Kind: "notice",
 		Round: before.rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
-		RecipientSealed: b.seal(to, "deliveries", "recipient", id), BodySealed: b.seal(body, "deliveries", "body", id),
-		Mac: t.c.noticeMAC("notice", id, m.Channel, to, body, m.Version), NextAttemptAt: due, NotAfter: due.Add(notAfter(m.Priority)), CreatedAt: t.at}
+		NextAttemptAt: due, NotAfter: due.Add(notAfter(m.Priority))})
+}
+
+// outgoing puts off writing a delivery with its first event: what goes out, and where, is sealed and bound together. If it is due,
+// the queue is nudged.
+func (t *tx) outgoing(ctx context.Context, b *chest, to, body string, row db.DeliveryCreateParams) error {
+	row.ID, row.CreatedAt = newID(), t.at
+	row.RecipientSealed, row.BodySealed = b.seal(to, "deliveries", "recipient", row.ID), b.seal(body, "deliveries", "body", row.ID)
+	row.Mac = t.c.noticeMAC(row.Kind, row.ID, row.Channel, to, body, *row.MessageVersion)
 	if b.err != nil {
 		return b.err
 	}
 	t.line.one(func(q *db.Queries) error { return q.DeliveryCreate(ctx, row) })
-	if !due.After(t.at) { // a nudge marks nothing: if it is lost, the relay finds the row within a second
-		t.nudges = append(t.nudges, Due{Deed: DeliverySend, ID: id, Priority: int(m.Priority)})
+	if !row.NextAttemptAt.After(t.at) { // a nudge marks nothing: if it is lost, the relay finds the row within a second
+		t.nudges = append(t.nudges, Due{Deed: DeliverySend, ID: row.ID, Priority: int(row.Priority)})
 	}
-	return t.deliveryEvent(ctx, id, m.ClinicID, m.PatientID, 1, map[string]any{"to": "queued", "round": before.rounds + 1})
+	return t.deliveryEvent(ctx, row.ID, row.ClinicID, row.PatientID, 1, map[string]any{"to": "queued", "round": row.Round})
 }
 
 // noticeMAC binds all that goes out. Its kind is part of it: nobody makes one of another.

@@ -99,7 +99,7 @@ func (t *tx) lookAt(ctx context.Context, r db.FollowUpsDueRow, moves *db.FollowU
 	}
 	f := t.following(r)
 	s := t.c.times.Unread.follow(f, t.at)
-	now, reminders, remindedAt := t.at, r.Reminders, valueOf(r.RemindedAt)
+	now, reminders, remindedAt := t.at, r.Reminders, orZero(r.RemindedAt)
 	if s.remind {
 		closed, err := t.remind(ctx, r)
 		if err != nil {
@@ -123,17 +123,10 @@ func (t *tx) lookAt(ctx context.Context, r db.FollowUpsDueRow, moves *db.FollowU
 		handed, unread = f.handedAt, f.handedAt.Add(unreadAfter(r.Priority))
 	}
 	moves.MessageIds, moves.ClinicIds = append(moves.MessageIds, r.MessageID), append(moves.ClinicIds, r.ClinicID)
-	moves.Dues, moves.Handeds, moves.Unreads = append(moves.Dues, valueOf(s.due)), append(moves.Handeds, handed), append(moves.Unreads, unread)
+	moves.Dues, moves.Handeds, moves.Unreads = append(moves.Dues, orZero(s.due)), append(moves.Handeds, handed), append(moves.Unreads, unread)
 	moves.Reminders, moves.Remindeds = append(moves.Reminders, reminders), append(moves.Remindeds, remindedAt)
 	moves.Calls, moves.Reasons = append(moves.Calls, callAt), append(moves.Reasons, s.call)
 	return nil
-}
-
-func valueOf(at *time.Time) time.Time {
-	if at == nil {
-		return time.Time{}
-	}
-	return *at
 }
 
 func (t *tx) following(r db.FollowUpsDueRow) following {
@@ -168,25 +161,17 @@ func whyNoReminder(r db.FollowUpsDueRow) string {
 // remind writes the delivery of a reminder, due at once: to the address that was signed for, with the link that its patient has
 // already, and for no longer than that lasts. The page is not touched. closed: the patient's key is away, and so is what would be sent.
 func (t *tx) remind(ctx context.Context, r db.FollowUpsDueRow) (closed bool, err error) {
-	b, id := t.c.chest(r.PatientID, r.Wrapped), newID()
+	b := t.c.chest(r.PatientID, r.Wrapped)
 	link := t.c.pageLink(b.open(r.TokenSealed, "pages", "token", r.PageID).Reveal())
 	to := b.open(r.RecipientSealed, "deliveries", "recipient", r.NoticeID).Reveal()
-	body := reminder(r.NoticeName, r.Channel, r.Language, link)
-	row := db.DeliveryCreateParams{ID: id, ClinicID: r.ClinicID, PatientID: r.PatientID, MessageID: &r.MessageID, MessageVersion: &r.MessageVersion, Kind: reminderKind,
-		Round: r.Round + 1, Channel: r.Channel, ContactID: r.ContactID, Priority: r.Priority, RecipientIndex: r.RecipientIndex,
-		RecipientSealed: b.seal(to, "deliveries", "recipient", id), BodySealed: b.seal(body, "deliveries", "body", id),
-		Mac: t.c.noticeMAC(reminderKind, id, r.Channel, to, body, r.MessageVersion), NextAttemptAt: t.at,
-		NotAfter: firstOf(t.at.Add(notAfter(r.Priority)), r.ExpiresAt), CreatedAt: t.at}
 	var name Text
 	if closed, err := b.row(&name); closed || err != nil {
 		return closed, err
 	}
-	if err := t.DeliveryCreate(ctx, row); err != nil {
-		return false, err
-	}
-	t.nudges = append(t.nudges, Due{Deed: DeliverySend, ID: id, Priority: int(r.Priority)})
 	t.names = append(t.names, "message-"+r.MessageID.String())
-	return false, t.deliveryEvent(ctx, id, r.ClinicID, r.PatientID, 1, map[string]any{"to": "queued", "round": row.Round})
+	return false, t.outgoing(ctx, b, to, reminder(r.NoticeName, r.Channel, r.Language, link), db.DeliveryCreateParams{ClinicID: r.ClinicID, PatientID: r.PatientID,
+		MessageID: &r.MessageID, MessageVersion: &r.MessageVersion, Kind: reminderKind, Round: r.Round + 1, Channel: r.Channel, ContactID: r.ContactID, Priority: r.Priority,
+		RecipientIndex: r.RecipientIndex, NextAttemptAt: t.at, NotAfter: firstOf(t.at.Add(notAfter(r.Priority)), r.ExpiresAt)})
 }
 
 // askToCall puts on the trail that somebody is to call, and why.

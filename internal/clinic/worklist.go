@@ -134,7 +134,7 @@ func (t *tx) callTasks(ctx context.Context) ([]MessageRow, error) {
 			return nil, err
 		}
 		out = append(out, MessageRow{ID: c.MessageID, PatientID: c.PatientID, Patient: c.Patient, Status: "approved", Priority: c.Priority, RedFlag: c.RedFlag, Channel: c.Channel,
-			Doctor: c.Doctor, Delivery: "call", DeliveryWords: c.Why, Gist: Text(c.Why), Since: valueOf(c.CallAt), Href: c.Href, Todo: "call", TodoLevel: "stop"})
+			Doctor: c.Doctor, Delivery: "call", DeliveryWords: c.Why, Gist: Text(c.Why), Since: orZero(c.CallAt), Href: c.Href, Todo: "call", TodoLevel: "stop"})
 	}
 	return out, nil
 }
