@@ -11,7 +11,7 @@ import (
 	"countersign/internal/clinictest"
 )
 
-// kept is an audited clinic with the key that seals, five events of last month, and anchors over two sizes.
+// kept is an audited clinic with the key that seals, five events of a month that is over, and anchors over two sizes.
 type kept struct {
 	*audited
 	env    []string // of who may take months out and answer for restores
@@ -28,9 +28,8 @@ func keep(t *testing.T) *kept {
 	folder := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(folder, "ledger"), 0o700))
 	k.anchors = "file://" + folder
-	now := k.Clock.Now().UTC()
-	back := time.Duration(now.Day()+5) * 24 * time.Hour
-	k.before, k.table = now.Format("2006-01"), "audit_events_"+now.Add(-back).Format("2006_01")
+	month, back := k.LongAgo(t)
+	k.before, k.table = month.AddDate(0, 1, 0).Format("2006-01"), "audit_events_"+month.Format("2006_01")
 	k.Clock.Add(-back)
 	k.see(t, 5)
 	k.Clock.Add(back - 80*time.Minute)
@@ -139,6 +138,9 @@ func TestAuditRestoredExitCodes(t *testing.T) {
 	k := keep(t)
 	text, _, _ := clinictest.LedgerKey(t)
 	told := []string{"restored"}
+	if _, _, said := k.runs(t, k.env, told...); !strings.Contains(said, "every anchor agrees with this database: nothing was lost") {
+		t.Errorf("where nothing was lost, it says\n%s", said)
+	}
 	exits{
 		"nothing was lost":        {k.env, told, 2},
 		"no place":                {k.without("BLOB_URL", ""), told, 2},
