@@ -64,7 +64,9 @@ func TestRefusalsOfAMinuteAreClosedLate(t *testing.T) {
 	w := clinictest.New(t)
 	w.Clock.Add(w.Clock.Now().Truncate(time.Minute).Add(2*time.Minute - time.Second).Sub(w.Clock.Now())) // its last second
 	late := w.Again(t, func(c *clinic.Config) { c.Now = func() time.Time { return w.Clock.Now().Add(-29 * time.Second) } })
-	refuse := func(c *clinic.Clinic) { c.Refused(ctx, clinic.Nobody("198.51.100.1", "a", "b"), clinic.SessionOpen, "assertion") }
+	refuse := func(c *clinic.Clinic) {
+		c.Refused(ctx, clinic.Nobody("198.51.100.1", "a", "b"), clinic.SessionOpen, "assertion")
+	}
 	refuse(w.Clinic)
 	refuse(w.Clinic)
 	w.Clock.Add(30*time.Second + 900*time.Millisecond)
