@@ -91,7 +91,7 @@ func open(t *testing.T, options ...option) *house {
 		h.env[key] = value
 	}
 	for key, value := range map[string]string{"APP_ENV": "local", "HOST": "127.0.0.1", "PORT": port, "BASE_URL": h.base, "DATABASE_URL": h.URL,
-		"REDIS_URL": address, "KEYSET": h.Keyset, "LOG_LEVEL": "warn", "SENTRY_DSN": "", "SHUTDOWN_TIMEOUT": "5s"} {
+		"REDIS_URL": address, "DATABASE_MAX_CONNS": "6", "KEYSET": h.Keyset, "LOG_LEVEL": "warn", "SENTRY_DSN": "", "SHUTDOWN_TIMEOUT": "5s"} {
 		h.env[key] = value
 	}
 	return h
