@@ -39,6 +39,7 @@ var methodsWithoutDeed = map[string]string{
 	"AlertsNow":        "numbers for /metrics, about nobody",
 	"AlertNoticesTake": "lends notices to a sender: codes and numbers, no record",
 	"AlertNoticeSent":  "writes down what became of one",
+	"ClockFits":        "compares two clocks, before anything is deleted by one of them",
 	"RetentionDue":     "asks which clinics' nights have come, about nobody; what goes then is MessageRetire's",
 	"JobsTake":         "gives a worker what JobRun asked for, which is on the trail",
 	"JobRan":           "how a job of the worker went: a code and a time, about nobody",

@@ -36,11 +36,12 @@ ORDER BY f.due_at LIMIT @row_limit
 FOR NO KEY UPDATE OF f SKIP LOCKED FOR SHARE OF m SKIP LOCKED;
 
 -- name: FollowUpsMove :exec
--- Where one look leaves them. A zero time is none.
+-- Where one look leaves them. A zero time is none. Of calls: a look asks for one and takes none back, and one that is put off until
+-- later, because somebody has called already, stays so.
 UPDATE follow_ups f SET due_at = nullif(v.due_at, '0001-01-01 00:00:00+00'::timestamptz), handed_at = nullif(v.handed_at, '0001-01-01 00:00:00+00'::timestamptz),
     unread_at = nullif(v.unread_at, '0001-01-01 00:00:00+00'::timestamptz), reminders = v.reminders,
-    reminded_at = nullif(v.reminded_at, '0001-01-01 00:00:00+00'::timestamptz), call_at = nullif(v.call_at, '0001-01-01 00:00:00+00'::timestamptz),
-    call_reason = v.call_reason
+    reminded_at = nullif(v.reminded_at, '0001-01-01 00:00:00+00'::timestamptz), call_at = coalesce(f.call_at, nullif(v.call_at, '0001-01-01 00:00:00+00'::timestamptz)),
+    call_reason = coalesce(nullif(v.call_reason, ''), f.call_reason)
 FROM (SELECT unnest(@message_ids::uuid[]) AS message_id, unnest(@clinic_ids::uuid[]) AS clinic_id, unnest(@dues::timestamptz[]) AS due_at,
              unnest(@handeds::timestamptz[]) AS handed_at, unnest(@unreads::timestamptz[]) AS unread_at, unnest(@reminders::int[]) AS reminders,
              unnest(@remindeds::timestamptz[]) AS reminded_at, unnest(@calls::timestamptz[]) AS call_at, unnest(@reasons::text[]) AS call_reason) v

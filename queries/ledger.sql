@@ -5,17 +5,16 @@ SELECT pg_try_advisory_xact_lock(hashtext('ledger'));
 -- name: LedgerHead :one
 SELECT size, sealed_at, note FROM ledger_checkpoints ORDER BY size DESC LIMIT 1;
 
--- name: LedgerTake :many
--- Takes what waits to be sealed out of the queue, the oldest first, in one look at it: what comes in meanwhile stays. No rec: its
--- event is not there, and it stays, too. Each event is looked up by its key, however many there are: a join might read the trail.
-WITH next AS (
-    SELECT CAST(p.ctid AS tid) AS place, p.event_id, p.at FROM audit_pending p ORDER BY p.at, p.event_id LIMIT @most
-), there AS (
-    SELECT n.place, n.event_id, n.at, (SELECT e.rec FROM audit_events e WHERE e.id = n.event_id AND e.at = n.at LIMIT 1) AS rec FROM next n
-), taken AS (
-    DELETE FROM audit_pending WHERE ctid = ANY(ARRAY(SELECT t.place FROM there t WHERE t.rec IS NOT NULL))
-)
-SELECT t.event_id, t.at, t.rec FROM there t ORDER BY t.at, t.event_id;
+-- name: LedgerNext :many
+-- What waits to be sealed, the oldest first, in one look at it. No rec: its event is not there. Each event is looked up by its key,
+-- however many there are: a join might read the trail.
+WITH next AS (SELECT CAST(p.ctid AS tid) AS place, p.event_id, p.at FROM audit_pending p ORDER BY p.at, p.event_id LIMIT @most)
+SELECT n.place, n.event_id, n.at, (SELECT e.rec FROM audit_events e WHERE e.id = n.event_id AND e.at = n.at LIMIT 1) AS rec
+FROM next n ORDER BY n.at, n.event_id;
+
+-- name: LedgerTake :execrows
+-- Takes out of the queue what stood at these places. Nobody else does, and what comes in meanwhile stands at others.
+DELETE FROM audit_pending WHERE ctid = ANY(@places::tid[]);
 
 -- name: LedgerHashes :many
 SELECT leaf, hashes FROM ledger_leaves WHERE leaf = ANY(@leaves::bigint[]);

@@ -3,6 +3,10 @@
 -- name: RetentionClinics :many
 SELECT c.id FROM clinics c WHERE c.retention_years IS NOT NULL ORDER BY c.id;
 
+-- name: ClockAhead :one
+-- How many seconds that moment, of the clock of a process, is ahead of the clock here.
+SELECT date_part('epoch', (@at)::timestamptz - now())::float8 AS ahead;
+
 -- name: RetentionGet :one
 -- The setting as it is, held until the batch is done: who saves another one waits, and the next batch sees it.
 SELECT c.retention_years FROM clinics c WHERE c.id = @id FOR SHARE;

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"countersign/internal/clinictest"
 )
 
-// kept is an audited clinic with the key that seals, five events of last month, and anchors over two sizes.
+// kept is an audited clinic with the key that seals, five events of a month that is over, and anchors over two sizes.
 type kept struct {
 	*audited
 	env    []string // of who may take months out and answer for restores
@@ -28,9 +29,8 @@ func keep(t *testing.T) *kept {
 	folder := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(folder, "ledger"), 0o700))
 	k.anchors = "file://" + folder
-	now := k.Clock.Now().UTC()
-	back := time.Duration(now.Day()+5) * 24 * time.Hour
-	k.before, k.table = now.Format("2006-01"), "audit_events_"+now.Add(-back).Format("2006_01")
+	month, back := k.LongAgo(t)
+	k.before, k.table = month.AddDate(0, 1, 0).Format("2006-01"), "audit_events_"+month.Format("2006_01")
 	k.Clock.Add(-back)
 	k.see(t, 5)
 	k.Clock.Add(back - 80*time.Minute)
@@ -39,7 +39,7 @@ func keep(t *testing.T) *kept {
 		done, err := k.Clinic.LedgerSeal(t.Context())
 		must(t, err)
 		k.sizes[i] = done.Head.Size
-		must(t, os.WriteFile(filepath.Join(folder, "ledger", done.Head.Root.String()[:4]+".txt"), []byte(done.Head.Note), 0o600))
+		must(t, os.WriteFile(filepath.Join(folder, "ledger", fmt.Sprint(done.Head.Size)+".txt"), []byte(done.Head.Note), 0o600))
 	}
 	k.event = k.Strings(t, "SELECT id::text FROM "+k.table+" LIMIT 1")[0]
 	k.env = []string{"DATABASE_URL=" + k.URL, "MIGRATE_DATABASE_URL=" + k.URL, "LEDGER_KEY=" + text, "BLOB_URL=" + k.anchors}
@@ -139,6 +139,9 @@ func TestAuditRestoredExitCodes(t *testing.T) {
 	k := keep(t)
 	text, _, _ := clinictest.LedgerKey(t)
 	told := []string{"restored"}
+	if _, _, said := k.runs(t, k.env, told...); !strings.Contains(said, "every anchor agrees with this database: nothing was lost") {
+		t.Errorf("where nothing was lost, it says\n%s", said)
+	}
 	exits{
 		"nothing was lost":        {k.env, told, 2},
 		"no place":                {k.without("BLOB_URL", ""), told, 2},

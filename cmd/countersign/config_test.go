@@ -86,3 +86,16 @@ func TestConfigCheckPrintsNoSecret(t *testing.T) {
 		t.Errorf("code %d: %s", code, out)
 	}
 }
+
+// What is wrong with an argument is code 2, whatever command it is of, and before anything is opened.
+func TestWrongArgumentsAreCode2(t *testing.T) {
+	only(t, nil)
+	for _, args := range [][]string{{"network", "unblock", "x"}, {"audit", "prove", "x"}, {"audit", "archive", "--before", "2026-13"}, {"backup", "create", "--keep", "-1"},
+		{"backup", "restore", "--into", "postgres://a:secret@db/c"}, {"reconcile", "--since", "yesterday"}, {"user", "add", "x", "king", "--name", "A", "--email", "a@b.example"}, {"nonsense"}} {
+		code := 0
+		text := said(t, &os.Stderr, func() { code = run(args) })
+		if code != 2 || strings.Contains(text, "DATABASE_URL must") || strings.Contains(text, "secret") {
+			t.Errorf("%q: code %d: %s", args, code, text)
+		}
+	}
+}

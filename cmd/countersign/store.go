@@ -138,7 +138,7 @@ type networkUnblockCmd struct {
 func (c networkUnblockCmd) Run(ctx context.Context) error {
 	id, err := uuid.Parse(c.ID)
 	if err != nil {
-		return errors.New("that is no id; countersign network list shows them")
+		return coded{2, errors.New("that is no id; countersign network list shows them")}
 	}
 	return withPeople(ctx, func(p *app.People) error {
 		if err := p.Unblock(ctx, id); err != nil {

@@ -20,7 +20,7 @@ import (
 	"countersign/internal/config"
 )
 
-// aged is a clinic with events of last month and of this, sealed and anchored; old is one of last month.
+// aged is a clinic with events of a month that is over and of this, sealed and anchored; old is one of the former.
 type aged struct {
 	*clinictest.World
 	cfg              *config.Config
@@ -41,9 +41,9 @@ func age(t *testing.T) *aged {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.bucket.Close() })
-	back := time.Duration(a.Clock.Now().UTC().Day()+5) * 24 * time.Hour
+	var back time.Duration
+	a.month, back = a.LongAgo(t)
 	a.Clock.Add(-back)
-	a.month = a.Clock.Now().UTC()
 	a.table = "audit_events_" + a.month.Format("2006_01")
 	a.file = filepath.Join(folder, "archive", "audit-"+a.month.Format("2006-01")+".gz")
 	for range 5 {
@@ -202,7 +202,7 @@ func TestAuditArchiveKeeps(t *testing.T) {
 		return err
 	}
 	kept("not anchored", take(a.month, 2, a.bucket), "not_anchored")
-	kept("not over", take(a.month.AddDate(0, 1, 0), 1000, a.bucket), "not_over")
+	kept("not over", take(a.Clock.Now(), 1000, a.bucket), "not_over")
 	kept("the bucket goes away", take(a.month, 1000, deaf{a.bucket}), "archive_differs")
 	if _, err := os.Stat(a.file); err != nil {
 		t.Fatal(err)

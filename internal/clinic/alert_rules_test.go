@@ -45,6 +45,7 @@ var alertCauses = map[string]func(t *testing.T, w *clinictest.World) (subject st
 	},
 	"backup_age": func(_ *testing.T, w *clinictest.World) string { w.Clock.Add(27 * time.Hour); return "" },
 	"budget": func(t *testing.T, w *clinictest.World) string {
+		at(t, w, 1, 10) // a budget is a day's, and begins anew at midnight
 		_, request := asked(t, w)
 		answer := answered()
 		answer.PromptTokens = 6_000_000 // 2.40 of the 4 dollars that stop staff

@@ -218,6 +218,7 @@ func callWords(why string) string {
 		"bounced":         "Not read, and what is sent to the address comes back.",
 		"channel_off":     "Not read, and this way of sending is switched off.",
 		"locked":          "Not read: the link is locked after five wrong dates of birth.",
+		"altered":         "Not read, and what is kept of its notice was altered.",
 	}[why]
 }
 

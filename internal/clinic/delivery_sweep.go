@@ -1,6 +1,7 @@
 package clinic
 
 import (
+	"cmp"
 	"context"
 
 	"countersign/internal/db"
@@ -26,23 +27,22 @@ func (c *Clinic) DeliverySweep(ctx context.Context, a Actor) (int, error) {
 		return 0, err
 	}
 	late, err := c.sweepLate(ctx, a)
-	if err != nil {
-		return n, err
-	}
-	events, err := c.sweepEvents(ctx, a)
-	return n + late + events, err
+	events, failed := c.sweepEvents(ctx, a)
+	return n + late + events, cmp.Or(err, failed)
 }
 
 // sweepLate gives back to their doctors the queued notices whose time is over and that no claim looks at, because their
-// channel's breaker is open.
-func (c *Clinic) sweepLate(ctx context.Context, a Actor) (int, error) {
+// channel's breaker is open. One that cannot go back, such as a patient's whose key is missing, keeps none of the others.
+func (c *Clinic) sweepLate(ctx context.Context, a Actor) (n int, err error) {
 	rows, err := db.New(c.pool).DeliveriesLate(ctx, db.DeliveriesLateParams{At: c.now().UTC(), Generation: c.generation.Load(), RowLimit: sweepMost})
-	for i, d := range rows {
-		if err := c.expireNotice(ctx, a, DeliverySweep, d); err != nil {
-			return i, err
+	for _, d := range rows {
+		if failed := c.expireNotice(ctx, a, DeliverySweep, d); failed != nil {
+			err = cmp.Or(err, failed)
+			continue
 		}
+		n++
 	}
-	return len(rows), err
+	return n, err
 }
 
 func (t *tx) sweepLeases(ctx context.Context) (int, error) {

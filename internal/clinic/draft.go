@@ -356,6 +356,9 @@ func contactWords(p Patient, channel string) (words string, ok bool, why string)
 		}
 		return name + ", not yet verified", true, ""
 	}
+	if len(p.Contacts) == 0 {
+		return name, false, "There is no phone number and no e-mail address on file. Add one before you hand this in."
+	}
 	return name, false, map[string]string{"email": "There is no e-mail address on file. Add one, or send by SMS.",
 		"sms": "There is no mobile number on file. Add one, or send by e-mail."}[channel]
 }

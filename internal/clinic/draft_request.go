@@ -54,10 +54,14 @@ func (c *Clinic) DraftRequest(ctx context.Context, a Actor, id uuid.UUID, instru
 	})
 }
 
-// dayOf is when the day of a moment began, on the clinic's clock.
+// dayOf is when the day of a moment began, on the clinic's clock. Where the clocks go forward at midnight, that day begins at one.
 func dayOf(at time.Time, zone *time.Location) time.Time {
 	day := at.In(zone)
-	return time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, zone)
+	began := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, zone)
+	if began.Day() != day.Day() {
+		began = began.Add(time.Hour)
+	}
+	return began
 }
 
 // withinLimits: the day is the clinic's, and a draft may not take the person past the budget.

@@ -133,7 +133,7 @@ func TestRelayDuePassesOverLockedRows(t *testing.T) {
 	must(t, err)
 	_, err = conn.Exec(ctx, "SELECT FROM deliveries WHERE id = $1 FOR UPDATE", busy)
 	must(t, err)
-	within, cancel := context.WithTimeout(ctx, 5*time.Second)
+	within, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	due, err := w.Clinic.RelayDue(within, 10)
 	must(t, err)

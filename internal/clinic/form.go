@@ -94,6 +94,15 @@ func (f *form) phone(field, s string) string {
 	return phonenumbers.Format(n, phonenumbers.E164)
 }
 
+// PhoneWords is a stored number as people read and dial it, its groups apart; what is no number stays as it is.
+func PhoneWords(number Text) Text {
+	n, err := phonenumbers.Parse(number.Reveal(), "ZZ")
+	if err != nil {
+		return number
+	}
+	return Text(phonenumbers.Format(n, phonenumbers.INTERNATIONAL))
+}
+
 func (f *form) zone(field, s string) *string {
 	s = strings.TrimSpace(s)
 	if s == "" {

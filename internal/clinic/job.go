@@ -143,6 +143,7 @@ func jobStatus(j Job, r db.JobRun, now time.Time, zone *time.Location) JobStatus
 func jobWords(code string) string {
 	words, ok := map[string]string{"redis_away": "Redis cannot be reached.", "database_away": "Postgres cannot be reached.", "anchor_away": "The place outside the database cannot be reached.",
 		"panic": "The program made a mistake, which was reported.", "held": "Sending is stopped: see the line above.",
+		"clock":     "The worker’s clock is more than an hour away from the database’s, so it takes nothing away.",
 		"unchecked": "The place outside the database cannot be read, so this worker sends nothing.", "bucket_away": "The place outside the database cannot be reached; sending goes on."}[code]
 	if !ok {
 		words = "It failed (" + code + ")."

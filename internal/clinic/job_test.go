@@ -18,7 +18,11 @@ func at(t *testing.T, w *clinictest.World, days, hour int) {
 	zone, err := time.LoadLocation("America/Chicago")
 	must(t, err)
 	now := w.Clock.Now().In(zone)
-	w.Clock.Add(time.Date(now.Year(), now.Month(), now.Day()+days, hour, 0, 0, 0, zone).Sub(now))
+	then := time.Date(now.Year(), now.Month(), now.Day()+days, hour, 0, 0, 0, zone)
+	if then.Hour() != hour { // the clocks go forward that night, and there is no such hour
+		then = then.Add(time.Hour)
+	}
+	w.Clock.Add(then.Sub(now))
 }
 
 // night is a worker's look whether the night's work is due.

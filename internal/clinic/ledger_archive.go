@@ -208,7 +208,7 @@ func (m *archivedMonth) readBack(ctx context.Context) error {
 	var got ledger.Hash
 	sum.Sum(got[:0])
 	if err != nil || n != m.events || got != m.sum {
-		return errors.Join(refuse(Conflict, "archive_differs", "The file "+m.name+" in BLOB_URL is not this month. Nothing was taken away."), err)
+		return errors.Join(refuse(Conflict, "archive_differs", "The file "+m.name+" in BLOB_URL is not this month, or not all of it any more. Nothing was taken away. Look at it, move it elsewhere, and begin again."), err)
 	}
 	return nil
 }

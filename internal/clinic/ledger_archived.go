@@ -51,13 +51,18 @@ func (v *verifier) readArchives(ctx context.Context, rows []db.LedgerArchive, jo
 			batch = batch[:0]
 			return stopped
 		}
-		month := monthOf(r.Month.Time)
+		month, last := monthOf(r.Month.Time), int64(-1)
 		err := readArchive(ctx, v.Archives, r.File, archiveHeader+month, func(l archivedLine) error {
 			k, ok := l.key()
 			if !ok {
 				v.find("event_unreadable", nil, l.leaf, l.leaf+1, "the event of leaf %d in the archive %s has no id or no time", l.leaf, r.File)
 				return nil
 			}
+			if l.leaf <= last { // they were written in the order of their leaves
+				v.find("event_doubled", &k.id, l.leaf, l.leaf+1, "event %s of leaf %d comes a second time, or too late, in the archive %s", k.id, l.leaf, r.File)
+				return nil
+			}
+			last = l.leaf
 			batch = append(batch, seenEvent{eventKey: k, hash: ledger.LeafHash(l.rec)})
 			if len(batch) < readBatch {
 				return nil

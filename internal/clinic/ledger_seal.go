@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"countersign/internal/db"
 	"countersign/internal/faultpoint"
@@ -103,7 +105,7 @@ func (s *sealer) run(ctx context.Context) error {
 	if err := s.open(ctx); err != nil || !mine {
 		return err
 	}
-	waiting, err := s.take(ctx)
+	waiting, err := s.next(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,8 +114,11 @@ func (s *sealer) run(ctx context.Context) error {
 		until = earlier(until, waiting[len(waiting)-1].At)
 	}
 	total := len(waiting)
-	there := slices.DeleteFunc(waiting, func(p db.LedgerTakeRow) bool { return p.Rec == nil })
+	there := slices.DeleteFunc(waiting, func(p db.LedgerNextRow) bool { return p.Rec == nil })
 	s.out.Lost = total - len(there)
+	if err := s.take(ctx, there); err != nil {
+		return err
+	}
 	faultpoint.Reach("ledger", "taken")
 	if len(there) == 0 {
 		s.out.More = false
@@ -122,17 +127,30 @@ func (s *sealer) run(ctx context.Context) error {
 	return s.add(ctx, there, until)
 }
 
-// take takes the oldest of what waits.
-func (s *sealer) take(ctx context.Context) ([]db.LedgerTakeRow, error) {
+// next reads the oldest of what waits.
+func (s *sealer) next(ctx context.Context) ([]db.LedgerNextRow, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	most := max(s.batch, sealBatch)
-	waiting, err := s.LedgerTake(ctx, int32(most))
+	waiting, err := s.LedgerNext(ctx, int32(most))
 	s.batch = 0
 	if s.out.More = len(waiting) == most; s.out.More {
 		s.batch = min(2*most, sealMost)
 	}
 	return waiting, err
+}
+
+// take takes these out of the queue.
+func (s *sealer) take(ctx context.Context, events []db.LedgerNextRow) error {
+	places := make([]pgtype.TID, len(events))
+	for i, e := range events {
+		places[i] = e.Place
+	}
+	n, err := s.LedgerTake(ctx, places)
+	if err == nil && int(n) != len(events) {
+		err = fmt.Errorf("%d of %d events were gone from the ledger's queue while they were sealed", len(events)-int(n), len(events))
+	}
+	return err
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -182,7 +200,7 @@ func leafHashes(ctx context.Context, q *db.Queries) ledger.Fetch {
 	}
 }
 
-func (s *sealer) add(ctx context.Context, events []db.LedgerTakeRow, until time.Time) error {
+func (s *sealer) add(ctx context.Context, events []db.LedgerNextRow, until time.Time) error {
 	n, err := s.tx.CopyFrom(ctx, pgx.Identifier{"ledger_leaves"}, []string{"leaf", "event_id", "at", "hashes"}, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
 		leaf := s.tree.Append(ledger.LeafHash(events[i].Rec))
 		return []any{leaf.Index, events[i].EventID, events[i].At, leaf.Hashes}, nil

@@ -70,6 +70,22 @@ type MessageView struct {
 	lockedAt                 *time.Time
 }
 
+// Trouble is the last round of the notice while the patient has not got it, or nobody knows: what a reader has to see first.
+func (v MessageView) Trouble() *DeliveryView {
+	if v.Message.Status != "approved" || v.OpenedAt != nil {
+		return nil
+	}
+	for i := len(v.Deliveries) - 1; i >= 0; i-- {
+		if d := &v.Deliveries[i]; !d.Reminder {
+			if d.Level == "stop" {
+				return d
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
 // MessageShow reads the whole life of a message: brief, drafts, reviews, deliveries, page.
 func (c *Clinic) MessageShow(ctx context.Context, a Actor, id uuid.UUID) (MessageView, error) {
 	var v MessageView

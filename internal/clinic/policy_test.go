@@ -20,7 +20,7 @@ var otherDoors = []string{
 	"PageAsk", "PageProve", "PageRead", "PageAcknowledge", "PageStop", // page_test.go
 	"MayWatch", "WorklistCount", // below and scope_test.go
 	"NetworksInForce", "ReportKeep", // network_test.go, report_test.go
-	"JobsTake", "JobRan", "RetentionDue", // job_test.go, retention_test.go
+	"JobsTake", "JobRan", "RetentionDue", "ClockFits", // job_test.go, retention_test.go
 	"BannersSee",                                                // banner_test.go
 	"LedgerSeal", "LedgerVerify", "LedgerProve", "LedgerMonths", // ledger_seal_test.go, ledger_attack_test.go
 	"AlertsNow", "AlertNoticesTake", "AlertNoticeSent", // alert_test.go

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"countersign/internal/clinic"
+	"countersign/internal/clinictest"
 )
 
 // What a stranger is refused over and over is an event a minute for each address, deed and reason, and one that says how many more
@@ -55,6 +56,31 @@ func TestRefusalsOfStrangersAreCounted(t *testing.T) {
 	wantCount(t, w, 1, "counts of the running minute", "SELECT count(*) FROM audit_refusals")
 	sealAll(t, w)
 	wantCount(t, w, w.Count(t, "SELECT count(*) FROM audit_events"), "leaves", "SELECT count(*) FROM ledger_leaves")
+}
+
+// A minute's count is closed half a minute after it is over, and not sooner: a process whose clock is late still adds to it.
+func TestRefusalsOfAMinuteAreClosedLate(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	w.Clock.Add(w.Clock.Now().Truncate(time.Minute).Add(2*time.Minute - time.Second).Sub(w.Clock.Now())) // its last second
+	late := w.Again(t, func(c *clinic.Config) { c.Now = func() time.Time { return w.Clock.Now().Add(-29 * time.Second) } })
+	refuse := func(c *clinic.Clinic) {
+		c.Refused(ctx, clinic.Nobody("198.51.100.1", "a", "b"), clinic.SessionOpen, "assertion")
+	}
+	refuse(w.Clinic)
+	refuse(w.Clinic)
+	w.Clock.Add(30*time.Second + 900*time.Millisecond)
+	if n, err := w.Clinic.RefusalsClose(ctx); err != nil || n != 0 {
+		t.Errorf("29.9 s after the minute %d were closed, %v", n, err)
+	}
+	w.Clock.Add(-2 * time.Second)
+	refuse(late)
+	w.Clock.Add(2*time.Second + 100*time.Millisecond)
+	if n, err := w.Clinic.RefusalsClose(ctx); err != nil || n != 1 {
+		t.Errorf("30 s after it %d were closed, %v", n, err)
+	}
+	wantCount(t, w, 1, "events of one's own", "SELECT count(*) FROM audit_events WHERE outcome = 'refused' AND NOT detail ? 'more'")
+	wantCount(t, w, 2, "more", "SELECT (detail->>'more')::int FROM audit_events WHERE detail ? 'more'")
 }
 
 // Events that stand for many count as many where somebody is to be told of it.

@@ -2,6 +2,7 @@ package clinic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"countersign/internal/db"
+	"countersign/internal/seal"
 )
 
 // JobRemindersName is the job of ReminderMake.
@@ -102,10 +104,12 @@ func (t *tx) lookAt(ctx context.Context, r db.FollowUpsDueRow, moves *db.FollowU
 	now, reminders, remindedAt := t.at, r.Reminders, orZero(r.RemindedAt)
 	if s.remind {
 		closed, err := t.remind(ctx, r)
-		if err != nil {
+		switch {
+		case errors.Is(err, seal.ErrOpen): // what was altered is for a person, and keeps no other message waiting
+			s = step{call: "altered"}
+		case err != nil:
 			return err
-		}
-		if !closed {
+		case !closed:
 			reminders, remindedAt = reminders+1, now
 			done.Made++
 		}

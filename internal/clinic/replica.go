@@ -157,13 +157,8 @@ func (c *Clinic) elsewhere(ctx context.Context, a Actor, d Deed, s Subject, fn f
 	}
 	read := &tx{c: c, deed: d, at: c.now().UTC().Truncate(time.Microsecond), news: &news{}}
 	done, err := c.replica.read(ctx, a.seen.mark, replicaLimit, func(p pgx.Tx) error {
-		l := &line{tx: p}
-		read.Queries, read.line = db.New(l), l
 		t = read.as(a, s)
-		if err := fn(t); err != nil || !l.any {
-			return err
-		}
-		return errPutsOff
+		return t.reads(p, fn)
 	})
 	if !done {
 		return nil, nil
@@ -175,6 +170,17 @@ func (c *Clinic) elsewhere(ctx context.Context, a Actor, d Deed, s Subject, fn f
 		t.Queries, t.line = begun.Queries, begun.line
 		return t.record(ctx)
 	})
+}
+
+// reads does a list's function by a transaction in which nothing can be written. What it put off would be lost without a word, so
+// that is an error, and the primary does all of it.
+func (t *tx) reads(p pgx.Tx, fn func(*tx) error) error {
+	t.line = &line{tx: p}
+	t.Queries = db.New(t.line)
+	if err := fn(t); err != nil || !t.line.any {
+		return err
+	}
+	return errPutsOff
 }
 
 // read runs fn in a transaction on the replica that sees all that the mark has. done is false when the primary has to be

@@ -100,3 +100,19 @@ func TestReplicaCircuit(t *testing.T) {
 		t.Error("misses that are not in a row open it")
 	}
 }
+
+// A list that puts a write off, which nobody would send from a replica, is not answered there: the primary has to do it.
+func TestAListOnAReplicaPutsNothingOff(t *testing.T) {
+	t.Parallel()
+	if err := (&tx{}).reads(nil, func(*tx) error { return nil }); err != nil {
+		t.Errorf("a list that writes nothing: %v", err)
+	}
+	err := (&tx{}).reads(nil, func(t *tx) error {
+		t.line.one(func(*db.Queries) error { return nil })
+		return nil
+	})
+	var ours *Error
+	if err == nil || errors.As(err, &ours) || replicaReason(err) != replicaFailed {
+		t.Errorf("a list that writes: %v, %q", err, replicaReason(err))
+	}
+}

@@ -3,6 +3,7 @@ package clinic
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +21,8 @@ const (
 	retentionMost  = 100    // years
 	retentionBatch = 100    // messages in one transaction
 	retentionShown = 10_000 // counted for the settings' page; beyond it, "over" will do
+
+	clockMost = time.Hour // how far the clock of who deletes may be from the database's
 )
 
 // Retention is what a setting comes to: what would go on the next night, and what is as old and stays.
@@ -122,6 +125,16 @@ func (c *Clinic) RetentionDue(ctx context.Context, asked bool) (due []Retirement
 		due = append(due, Retirement{ClinicID: id})
 	}
 	return due, err
+}
+
+// ClockFits refuses a process whose clock is far from the database's. What is over is over by a clock, and what goes for good goes by
+// no clock that has run away.
+func (c *Clinic) ClockFits(ctx context.Context) error {
+	ahead, err := db.New(c.pool).ClockAhead(ctx, c.now())
+	if err == nil && math.Abs(ahead) > clockMost.Seconds() {
+		return refuse(Unavailable, "clock", "This process's clock is more than an hour away from the database's.")
+	}
+	return err
 }
 
 // MessageRetire takes the next few of a clinic's messages that ended longer ago than it keeps them, in one transaction: each with

@@ -164,7 +164,7 @@ func (c *Clinic) SessionFind(ctx context.Context, a Actor, cookie string, id Ide
 	now := c.now().UTC()
 	switch {
 	case s.EndedAt != nil:
-		return a, signedOut("ended")
+		return a, signedOut(endedBy(s.EndReason))
 	case s.Method != string(id.Method) || s.Issuer != id.Issuer || id.Method != ByCode && s.Subject != id.Subject:
 		c.refused(ctx, found, SessionOpen, Subject{Kind: "session", ID: s.ID}, "mismatch")
 		return a, signedOut("mismatch")
@@ -186,6 +186,15 @@ func (c *Clinic) expire(ctx context.Context, a Actor, reason string) error {
 		return err
 	}
 	return signedOut(reason)
+}
+
+// endedBy is why a session is over, for its person: who is told a second time that nobody was there shall not read that
+// somebody else ended it. An open page's event stream is often told first.
+func endedBy(reason *string) string {
+	if reason != nil && (*reason == "idle" || *reason == "absolute") {
+		return *reason
+	}
+	return "ended"
 }
 
 func signedOut(code string) error {

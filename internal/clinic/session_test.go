@@ -61,7 +61,7 @@ func TestSessionClocks(t *testing.T) {
 	}
 	w.Clock.Add(15*time.Minute + time.Second)
 	wantCode(t, find(cookie, who, true), "idle", "idle for more than 15 minutes")
-	wantCode(t, find(cookie, who, true), "ended", "after that")
+	wantCode(t, find(cookie, who, true), "idle", "the reason is the same when asked again, by the page after its own event stream")
 	wantCount(t, w, 1, "the end on the trail", "SELECT count(*) FROM audit_events WHERE deed = 'session.end' AND detail->>'reason' = 'idle'")
 
 	cookie, who = open()

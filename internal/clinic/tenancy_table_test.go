@@ -14,6 +14,7 @@ var queriesOfNoClinic = map[string]string{
 	"AlertNoticeSent":  "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 	"AlertsByRule":     "the rules are evaluated for all clinics; what fires is of one, or of the installation",
 
+	"LedgerNext":        "the sealer works for all clinics: one tree over the installation's whole trail",
 	"LedgerTake":        "the sealer works for all clinics: one tree over the installation's whole trail",
 	"LedgerPlaces":      "a verification reads all of the trail",
 	"LedgerLost":        "a verification reads all of the trail",

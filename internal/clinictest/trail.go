@@ -20,3 +20,13 @@ func (w *World) Trail(t testing.TB, n int, over time.Duration) {
 	w.must(t, err)
 	w.must(t, w.Exec(t, "ANALYZE audit_events"))
 }
+
+// LongAgo makes the trail's table of the month before last, which is over whatever day it is today, and says how long ago the middle
+// of that month was.
+func (w *World) LongAgo(t testing.TB) (month time.Time, back time.Duration) {
+	t.Helper()
+	now := w.Clock.Now().UTC()
+	month = time.Date(now.Year(), now.Month()-2, 1, 0, 0, 0, 0, time.UTC)
+	w.must(t, w.Exec(t, "SELECT audit_partitions($1::date, 1)", month))
+	return month, now.Sub(month.AddDate(0, 0, 14))
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -51,6 +52,9 @@ func (c *Config) checkWeb() (bad Complaints) {
 	bad = append(bad, c.checkOrigin("BASE_URL", c.BaseURL)...)
 	if probe, err := url.Parse(c.ProbeURL); c.ProbeURL != c.BaseURL+"/readyz" && (err != nil || probe.Host == "" || probe.User != nil || probe.Scheme != "http" && probe.Scheme != "https") {
 		bad = append(bad, "PROBE_URL must be the web's /readyz as the worker reaches it, such as http://web.internal:8080/readyz, without credentials.")
+	}
+	if c.Env.Guarded() && slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 }) {
+		bad = append(bad, fmt.Sprintf("TRUSTED_PROXIES names every address, so each caller could say that they are another; %s refuses it.", c.Env))
 	}
 	bad = append(bad, c.checkEdge("ADDRESS_HEADER", c.AddressHeader)...)
 	bad = append(bad, c.checkEdge("COUNTRY_HEADER", c.CountryHeader)...)

@@ -62,6 +62,8 @@ func TestLoadRefusesEachFault(t *testing.T) {
 		"serving on for ever":      {local, "DRAIN_DELAY", "25001ms", "no longer than SHUTDOWN_TIMEOUT"},
 		"no time to notice":        {local, "DRAIN_DELAY", "0s", "longer than nothing"},
 		"bad network":              {local, "TRUSTED_PROXIES", "10.0.0.0/8,edge", "a list of networks"},
+		"everybody a proxy":        {production, "TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0", "names every address"},
+		"everybody a proxy, IPv6":  {staging, "TRUSTED_PROXIES", "::/0", "names every address"},
 		"address header alone":     {local, "ADDRESS_HEADER", "CF-Connecting-IP", "TRUSTED_PROXIES alone"},
 		"country header, two":      {local, "COUNTRY_HEADER", "CF-IPCountry, X-Country", "the name of a header"},
 		"a filter that is on":      {local, "WAF", "on", "off, detect or block"},

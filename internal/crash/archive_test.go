@@ -12,7 +12,7 @@ import (
 	"countersign/internal/clinictest"
 )
 
-// aged is a clinic with five events of last month, sealed and anchored, and the settings of a countersign that may take them out.
+// aged is a clinic with five events of a month that is over, sealed and anchored, and the settings of a countersign that may take them out.
 type aged struct {
 	*clinictest.World
 	t      *testing.T
@@ -26,9 +26,8 @@ func age(t *testing.T) *aged {
 	text, key, known := clinictest.LedgerKey(t)
 	a := &aged{World: clinictest.New(t, clinictest.Sealing(key, known)), t: t}
 	folder := t.TempDir()
-	now := a.Clock.Now().UTC()
-	back := time.Duration(now.Day()+5) * 24 * time.Hour
-	a.before, a.table = now.Format("2006-01"), "audit_events_"+now.Add(-back).Format("2006_01")
+	month, back := a.LongAgo(t)
+	a.before, a.table = month.AddDate(0, 1, 0).Format("2006-01"), "audit_events_"+month.Format("2006_01")
 	a.Clock.Add(-back)
 	for range 5 {
 		_, err := a.Clinic.PatientShow(t.Context(), a.Staff, a.Patient)

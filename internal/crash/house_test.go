@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,7 +91,7 @@ func open(t *testing.T, options ...option) *house {
 		h.env[key] = value
 	}
 	for key, value := range map[string]string{"APP_ENV": "local", "HOST": "127.0.0.1", "PORT": port, "BASE_URL": h.base, "DATABASE_URL": h.URL,
-		"REDIS_URL": address, "KEYSET": h.Keyset, "LOG_LEVEL": "warn", "SENTRY_DSN": "", "SHUTDOWN_TIMEOUT": "5s"} {
+		"REDIS_URL": address, "DATABASE_MAX_CONNS": "6", "KEYSET": h.Keyset, "LOG_LEVEL": "warn", "SENTRY_DSN": "", "SHUTDOWN_TIMEOUT": "5s"} {
 		h.env[key] = value
 	}
 	return h
@@ -103,11 +104,18 @@ func listen(t testing.TB) (net.Listener, string) {
 	return l, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// freePort finds a port for web below those that the system gives to outgoing connections and to others' ":0".
+// given are the ports that this run has given away: nobody listens there before a process starts, and between two of them.
+var given sync.Map
+
+// freePort finds a port for web below those that the system gives to outgoing connections and to others' ":0", and those of local's
+// servers, whose tests run at the same time.
 func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		port := strconv.Itoa(20000 + rand.N(12000))
+		port := strconv.Itoa(14000 + rand.N(6000))
+		if _, before := given.LoadOrStore(port, true); before {
+			continue
+		}
 		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			must(t, l.Close())
 			return port

@@ -526,8 +526,8 @@ func (q *Queries) FollowUpsDue(ctx context.Context, arg FollowUpsDueParams) ([]F
 const followUpsMove = `-- name: FollowUpsMove :exec
 UPDATE follow_ups f SET due_at = nullif(v.due_at, '0001-01-01 00:00:00+00'::timestamptz), handed_at = nullif(v.handed_at, '0001-01-01 00:00:00+00'::timestamptz),
     unread_at = nullif(v.unread_at, '0001-01-01 00:00:00+00'::timestamptz), reminders = v.reminders,
-    reminded_at = nullif(v.reminded_at, '0001-01-01 00:00:00+00'::timestamptz), call_at = nullif(v.call_at, '0001-01-01 00:00:00+00'::timestamptz),
-    call_reason = v.call_reason
+    reminded_at = nullif(v.reminded_at, '0001-01-01 00:00:00+00'::timestamptz), call_at = coalesce(f.call_at, nullif(v.call_at, '0001-01-01 00:00:00+00'::timestamptz)),
+    call_reason = coalesce(nullif(v.call_reason, ''), f.call_reason)
 FROM (SELECT unnest($1::uuid[]) AS message_id, unnest($2::uuid[]) AS clinic_id, unnest($3::timestamptz[]) AS due_at,
              unnest($4::timestamptz[]) AS handed_at, unnest($5::timestamptz[]) AS unread_at, unnest($6::int[]) AS reminders,
              unnest($7::timestamptz[]) AS reminded_at, unnest($8::timestamptz[]) AS call_at, unnest($9::text[]) AS call_reason) v
@@ -546,7 +546,8 @@ type FollowUpsMoveParams struct {
 	Reasons    []string
 }
 
-// Where one look leaves them. A zero time is none.
+// Where one look leaves them. A zero time is none. Of calls: a look asks for one and takes none back, and one that is put off until
+// later, because somebody has called already, stays so.
 func (q *Queries) FollowUpsMove(ctx context.Context, arg FollowUpsMoveParams) error {
 	_, err := q.db.Exec(ctx, followUpsMove,
 		arg.MessageIds,

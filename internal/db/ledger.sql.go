@@ -200,6 +200,46 @@ func (q *Queries) LedgerLost(ctx context.Context) ([]uuid.UUID, error) {
 	return items, nil
 }
 
+const ledgerNext = `-- name: LedgerNext :many
+WITH next AS (SELECT CAST(p.ctid AS tid) AS place, p.event_id, p.at FROM audit_pending p ORDER BY p.at, p.event_id LIMIT $1)
+SELECT n.place, n.event_id, n.at, (SELECT e.rec FROM audit_events e WHERE e.id = n.event_id AND e.at = n.at LIMIT 1) AS rec
+FROM next n ORDER BY n.at, n.event_id
+`
+
+type LedgerNextRow struct {
+	Place   pgtype.TID
+	EventID uuid.UUID
+	At      time.Time
+	Rec     []byte
+}
+
+// What waits to be sealed, the oldest first, in one look at it. No rec: its event is not there. Each event is looked up by its key,
+// however many there are: a join might read the trail.
+func (q *Queries) LedgerNext(ctx context.Context, most int32) ([]LedgerNextRow, error) {
+	rows, err := q.db.Query(ctx, ledgerNext, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LedgerNextRow{}
+	for rows.Next() {
+		var i LedgerNextRow
+		if err := rows.Scan(
+			&i.Place,
+			&i.EventID,
+			&i.At,
+			&i.Rec,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ledgerPlaces = `-- name: LedgerPlaces :many
 SELECT x.id::uuid AS id, x.micros::bigint AS micros,
        EXISTS (SELECT 1 FROM audit_pending p WHERE p.event_id = x.id AND p.at = x.at) AS waits,
@@ -276,43 +316,17 @@ func (q *Queries) LedgerQueuedAgain(ctx context.Context) ([]uuid.UUID, error) {
 	return items, nil
 }
 
-const ledgerTake = `-- name: LedgerTake :many
-WITH next AS (
-    SELECT CAST(p.ctid AS tid) AS place, p.event_id, p.at FROM audit_pending p ORDER BY p.at, p.event_id LIMIT $1
-), there AS (
-    SELECT n.place, n.event_id, n.at, (SELECT e.rec FROM audit_events e WHERE e.id = n.event_id AND e.at = n.at LIMIT 1) AS rec FROM next n
-), taken AS (
-    DELETE FROM audit_pending WHERE ctid = ANY(ARRAY(SELECT t.place FROM there t WHERE t.rec IS NOT NULL))
-)
-SELECT t.event_id, t.at, t.rec FROM there t ORDER BY t.at, t.event_id
+const ledgerTake = `-- name: LedgerTake :execrows
+DELETE FROM audit_pending WHERE ctid = ANY($1::tid[])
 `
 
-type LedgerTakeRow struct {
-	EventID uuid.UUID
-	At      time.Time
-	Rec     []byte
-}
-
-// Takes what waits to be sealed out of the queue, the oldest first, in one look at it: what comes in meanwhile stays. No rec: its
-// event is not there, and it stays, too. Each event is looked up by its key, however many there are: a join might read the trail.
-func (q *Queries) LedgerTake(ctx context.Context, most int32) ([]LedgerTakeRow, error) {
-	rows, err := q.db.Query(ctx, ledgerTake, most)
+// Takes out of the queue what stood at these places. Nobody else does, and what comes in meanwhile stands at others.
+func (q *Queries) LedgerTake(ctx context.Context, places []pgtype.TID) (int64, error) {
+	result, err := q.db.Exec(ctx, ledgerTake, places)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer rows.Close()
-	items := []LedgerTakeRow{}
-	for rows.Next() {
-		var i LedgerTakeRow
-		if err := rows.Scan(&i.EventID, &i.At, &i.Rec); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return result.RowsAffected(), nil
 }
 
 const ledgerTwice = `-- name: LedgerTwice :many

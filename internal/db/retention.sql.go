@@ -12,6 +12,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const clockAhead = `-- name: ClockAhead :one
+SELECT date_part('epoch', ($1)::timestamptz - now())::float8 AS ahead
+`
+
+// How many seconds that moment, of the clock of a process, is ahead of the clock here.
+func (q *Queries) ClockAhead(ctx context.Context, at time.Time) (float64, error) {
+	row := q.db.QueryRow(ctx, clockAhead, at)
+	var ahead float64
+	err := row.Scan(&ahead)
+	return ahead, err
+}
+
 const deliveriesOfMessages = `-- name: DeliveriesOfMessages :many
 SELECT d.id, d.message_id::uuid AS message_id, d.channel FROM deliveries d WHERE d.clinic_id = $1 AND d.message_id = ANY($2::uuid[]) ORDER BY d.id
 `

@@ -87,7 +87,7 @@ func TestRedisHangs(t *testing.T) {
 			t.Fatalf("%+v", v)
 		}
 	}
-	if took := time.Since(begun); took > redisTime {
+	if took := time.Since(begun); took > 50*redisTime/2 {
 		t.Errorf("fifty more waited %s", took)
 	}
 }

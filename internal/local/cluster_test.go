@@ -111,11 +111,13 @@ func TestClusterChildren(t *testing.T) {
 	p, err := c.Start(t.Context(), Spec{Name: "clock", Args: []string{"sh", "-c", "while :; do echo tick; sleep 0.02; done"}, Output: ticks}, 20*time.Second, ready)
 	must(t, err)
 	c.Freeze(p)
-	time.Sleep(100 * time.Millisecond)
-	before := len(ticks.String())
-	time.Sleep(200 * time.Millisecond)
-	if len(ticks.String()) != before {
-		t.Error("a frozen child goes on")
+	before := -1
+	for deadline := time.Now().Add(20 * time.Second); len(ticks.String()) != before; { // what it said before may be on its way
+		if time.Now().After(deadline) {
+			t.Fatal("a frozen child goes on")
+		}
+		before = len(ticks.String())
+		time.Sleep(300 * time.Millisecond)
 	}
 	c.Thaw(p)
 	for deadline := time.Now().Add(20 * time.Second); len(ticks.String()) == before; time.Sleep(10 * time.Millisecond) {

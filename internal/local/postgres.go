@@ -34,7 +34,7 @@ func (d Durability) postgresSettings() []string {
 	if d == Kept {
 		return []string{"max_connections=100"}
 	}
-	settings := []string{"max_connections=400", "fsync=off", "full_page_writes=off", "shared_buffers=256MB", "max_wal_size=4GB"}
+	settings := []string{"max_connections=800", "fsync=off", "full_page_writes=off", "shared_buffers=256MB", "max_wal_size=4GB"}
 	if d == Tried {
 		settings = append(settings, "track_commit_timestamp=on") // so that somebody can tell afterwards what came before what
 	}

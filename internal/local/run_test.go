@@ -23,7 +23,7 @@ func testProduct(t *testing.T, environ ...string) (*Local, *transcript) {
 		t.Fatal(err)
 	}
 	for _, variable := range []string{"PORT", "SANDBOX_PORT"} {
-		port, err := freePort()
+		port, err := LowPort()
 		if err != nil {
 			t.Fatal(err)
 		}

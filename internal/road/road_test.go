@@ -131,6 +131,9 @@ func (r road) sign(h *house, b *browser, id uuid.UUID) {
 		before := b.count("form[action$='/findings']")
 		b.click(open)
 		b.until("one finding less to answer", func() bool { return b.count("form[action$='/findings']") < before })
+		if r.scripts {
+			b.until("the focus stays with the finding that was answered", func() bool { return b.has(".finding.answered:focus") })
+		}
 	}
 	b.page("review-answered")
 	b.click("#sign")

@@ -3,11 +3,13 @@ package road
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,12 +17,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// freePort is a port that nobody has at the moment.
+// given are the ports that this run has given away: nobody listens there before a server starts, and after it was killed.
+var given sync.Map
+
+// freePort is a port that nobody has at the moment, below those that the system gives to outgoing connections and to others' ":0",
+// and below those of crash and of local's servers, whose tests run at the same time.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, port := listen(t)
-	must(t, l.Close())
-	return port
+	for range 100 {
+		port := 10000 + rand.N(4000)
+		if _, before := given.LoadOrStore(port, true); before {
+			continue
+		}
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			must(t, l.Close())
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
 }
 
 // server runs a program until the test ends, and kills it when asked. As root it is nobody: PgBouncer refuses root.

@@ -59,7 +59,7 @@ func newWorldIn(t *testing.T, dir string, late time.Duration) *world {
 	w.sandbox, w.settings = s, s.Settings()
 	t.Cleanup(func() {
 		server.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -74,7 +74,7 @@ func (w *world) next() call {
 	select {
 	case c := <-w.calls:
 		return c
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		w.t.Fatal("the app was told nothing")
 		return call{}
 	}
@@ -142,7 +142,7 @@ func (w *world) inbox() []sandbox.Message {
 // until waits for something that the inbox shows.
 func (w *world) until(what string, seen func([]sandbox.Message) bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for !seen(w.inbox()) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("never seen: %s", what)

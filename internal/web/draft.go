@@ -20,6 +20,7 @@ type draftView struct {
 	Errors   map[string]string
 	Sentence string
 	Newer    string // where to see what somebody else saved since
+	Key      string // the finding that was just answered: the focus stays with it
 }
 
 // onDraft narrows who may edit to what the draft's page is for: not under a review, which has an editor of its own, and
@@ -34,9 +35,9 @@ func (s *Server) draftShow(c *call) error {
 	return s.draftPage(c, c.id, http.StatusOK, draftView{})
 }
 
-func (s *Server) draftCard(c *call) error { return s.draftPart(c, partCard) }
+func (s *Server) draftCard(c *call) error { return s.draftPart(c, partCard, "") }
 
-func (s *Server) draftProgress(c *call) error { return s.draftPart(c, partProgress) }
+func (s *Server) draftProgress(c *call) error { return s.draftPart(c, partProgress, "") }
 
 // draftPage reads the message and shows its page, with what v already holds.
 func (s *Server) draftPage(c *call, id uuid.UUID, status int, v draftView) error {
@@ -50,13 +51,13 @@ func (s *Server) draftPage(c *call, id uuid.UUID, status int, v draftView) error
 }
 
 // draftPart is a part of the page for htmx, and the page for everyone else.
-func (s *Server) draftPart(c *call, part name) error {
+func (s *Server) draftPart(c *call, part name, key string) error {
 	d, err := s.cfg.Clinic.DraftShow(c.ctx(), c.actor, c.id)
 	if err != nil {
 		return err
 	}
 	c.through(d.ByGlass)
-	return s.draftAnswer(c, http.StatusOK, part, draftView{D: onDraft(d)})
+	return s.draftAnswer(c, http.StatusOK, part, draftView{D: onDraft(d), Key: key})
 }
 
 func (s *Server) draftAnswer(c *call, status int, part name, v draftView) error {
@@ -91,7 +92,7 @@ func (s *Server) draftRequest(c *call) error {
 	err := s.cfg.Clinic.DraftRequest(c.ctx(), c.actor, c.id, wish)
 	switch {
 	case err == nil && c.isHTMX():
-		return s.draftPart(c, partCard)
+		return s.draftPart(c, partCard, "")
 	case err == nil:
 		return s.goTo(c, "/drafts/"+c.id.String(), saidNothing)
 	case c.isHTMX() && clinic.KindOf(err) != clinic.Invalid:
@@ -197,7 +198,7 @@ func (s *Server) draftFinding(c *call) error {
 		return s.goTo(c, back, saidSaved)
 	}
 	if c.isHTMX() {
-		return s.draftPart(c, partChecks) // a finding that is gone shows by its absence
+		return s.draftPart(c, partChecks, c.form.line("key")) // a finding that is gone shows by its absence
 	}
 	if err != nil {
 		return s.draftPage(c, c.id, statusOf(clinic.KindOf(err)), draftView{Sentence: clinic.Sentence(err)})

@@ -20,7 +20,7 @@ func (s *Server) functions() template.FuncMap {
 		"due": t.due, "moment": t.moment, "left": t.left, "ahead": t.ahead,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
 		"channelName": channelName, "channelIcon": channelIcon,
-		"tail": tail, "deed": clinic.DeedWords, "device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
+		"tail": tail, "deed": clinic.DeedWords, "phone": clinic.PhoneWords, "device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
 		"add":   func(a, b int) int { return a + b },
 		"money": clinic.Money, "thousands": thousands, "every": every, "took": took, "week": weekChart,
 		"eqs": func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },

@@ -15,6 +15,7 @@ type patientPage struct {
 	Action           string // the address of the page, without a slash at the end
 	Sentence         string
 	Day, Month, Year string // as typed
+	Lang             string // "?lang=es" when the reader chose a language by its link: it holds on every page from there
 }
 
 // letterView is the domain's view with its paragraphs cut into lines, and its time in the clinic's zone.
@@ -45,7 +46,7 @@ const pageCloses = "900"
 const pageTitle = "A message for you"
 
 func (s *Server) pageAnswer(c *call, status int, page name, v patientPage) error {
-	v.Action = "/m/" + c.Param("token")
+	v.Action, v.Lang = "/m/"+c.Param("token"), chosenLanguage(c)
 	return s.render(c, status, answer{page: page, title: pageTitle, v: v})
 }
 
@@ -83,10 +84,19 @@ func languageOf(c *call) string {
 	return "en"
 }
 
+// chosenLanguage is the query that keeps a language which the reader chose, or nothing: then the page that was proved is
+// written in the patient's own.
+func chosenLanguage(c *call) string {
+	if c.QueryParam("lang") == "" {
+		return ""
+	}
+	return "?lang=" + languageOf(c)
+}
+
 // sentenceFor is a refusal in the patient's language.
 func sentenceFor(c *call, code, english string) string {
 	spanish := map[string]string{
-		"date":      "Escriba el mes, el día y el año en números, por ejemplo 3, 27, 1968.",
+		"date":      "Escriba el mes, el día y el año en números, el año con cuatro cifras, por ejemplo 3, 27, 1968.",
 		"proof":     "No ha funcionado. Revise la fecha de nacimiento o llame a la clínica. Después de cinco intentos el enlace se bloquea.",
 		"in_review": "La clínica está revisando este mensaje de nuevo. Llame si tiene preguntas.",
 		"withdrawn": "La clínica ha retirado este mensaje. Llame si tiene preguntas.",
@@ -111,7 +121,7 @@ func (s *Server) pageProve(c *call) error {
 	v := patientPage{Day: c.form.line("day"), Month: c.form.line("month"), Year: c.form.line("year")}
 	birth, ok := birthDate(c.form)
 	if !ok {
-		v.Sentence = sentenceFor(c, "date", "Please give the month, the day and the year in numbers, such as 3, 27, 1968.")
+		v.Sentence = sentenceFor(c, "date", "Please give the month, the day and the year in numbers, the year with four digits, such as 3, 27, 1968.")
 		return s.pageForm(c, http.StatusUnprocessableEntity, v)
 	}
 	cookie, err := s.cfg.Clinic.PageProve(c.ctx(), c.patient(), c.Param("token"), birth)
@@ -123,7 +133,7 @@ func (s *Server) pageProve(c *call) error {
 		return err
 	}
 	setCookie(c, pageCookie, cookie, 0, http.SameSiteStrictMode)
-	return s.goTo(c, "/m/"+c.Param("token")+"/read", saidNothing)
+	return s.goTo(c, "/m/"+c.Param("token")+"/read"+chosenLanguage(c), saidNothing)
 }
 
 func (c *call) pageSecret() string {
@@ -135,12 +145,16 @@ func (c *call) pageSecret() string {
 
 func (s *Server) pageRead(c *call) error {
 	p, err := s.cfg.Clinic.PageRead(c.ctx(), c.patient(), c.Param("token"), c.pageSecret())
+	lang := chosenLanguage(c)
+	if lang != "" {
+		p.Language = languageOf(c)
+	}
 	switch {
 	case err == nil:
-		c.Response().Header().Set("Refresh", pageCloses+"; url=/m/"+c.Param("token")) // as the page says: it does not stay open
+		c.Response().Header().Set("Refresh", pageCloses+"; url=/m/"+c.Param("token")+lang) // as the page says: it does not stay open
 		return s.pageAnswer(c, http.StatusOK, pageRead, patientPage{P: letterOf(p)})
 	case clinic.KindOf(err) == clinic.Unauthenticated:
-		return s.goTo(c, "/m/"+c.Param("token"), saidNothing)
+		return s.goTo(c, "/m/"+c.Param("token")+lang, saidNothing)
 	case clinic.KindOf(err) == clinic.NotFound:
 		return s.pageAround(c, http.StatusGone, pageEnded, patientPage{Sentence: sentenceFor(c, clinic.Code(err), clinic.Sentence(err))})
 	default:
@@ -153,7 +167,7 @@ func (s *Server) pageAcknowledge(c *call) error {
 	if err != nil && clinic.KindOf(err) != clinic.Unauthenticated && clinic.KindOf(err) != clinic.Conflict {
 		return err
 	}
-	return s.goTo(c, "/m/"+c.Param("token")+"/read", saidNothing) // which asks for the proof again if that has ended
+	return s.goTo(c, "/m/"+c.Param("token")+"/read"+chosenLanguage(c), saidNothing) // which asks for the proof again if that has ended
 }
 
 // pageStopAsk asks first: mail scanners open this link too.

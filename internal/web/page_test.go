@@ -70,6 +70,15 @@ func TestPatientsPage(t *testing.T) {
 	if read.Header().Get("Refresh") != "900; url="+link || read.Header().Get("Referrer-Policy") != "no-referrer" || read.Header().Get("Cache-Control") != "no-store" {
 		t.Error(read.Header())
 	}
+	// A language that was chosen on the form holds behind the proof too; without a choice it is the patient's own.
+	v.wants(v.get(link+"?lang=es"), 200, `action="`+link+`?lang=es"`)
+	v.goes(v.post(link+"?lang=es", "month", "5", "day", "30", "year", "1967"), link+"/read?lang=es")
+	spanish := v.get(link + "/read?lang=es")
+	v.wants(spanish, 200, `lang="es"`, "He leído esto", link+"/read?lang=en", link+"/acknowledge?lang=es")
+	if spanish.Header().Get("Refresh") != "900; url="+link+"?lang=es" {
+		t.Error(spanish.Header())
+	}
+	v.goes(v.post(link+"/acknowledge?lang=es"), link+"/read?lang=es")
 	v.goes(v.post(link+"/acknowledge"), link+"/read")
 	v.wants(v.get(link+"/read"), 200, "Thank you.")
 	v.wants(s.as(t, s.world.Doctor).get("/messages/"+id.String()), 200, "acknowledged")

@@ -22,6 +22,7 @@ type reviewView struct {
 	SignIn    string  // where a fresh sign-in begins that comes back here
 	Stale     string  // why one is asked for now, after an attempt to sign,
 	Again     string  // and where
+	Key       string  // the finding that was just answered: the focus stays with it
 }
 
 // reviewShow is one message with its brief and findings side by side. ?edit=1 shows the editor, ?return=1 the note.
@@ -136,14 +137,15 @@ func (s *Server) reviewRecall(c *call) error {
 
 // reviewFinding answers one finding.
 func (s *Server) reviewFinding(c *call) error {
-	err := s.cfg.Clinic.FindingAnswer(c.ctx(), c.actor, c.id, c.form.line("key"))
+	key := c.form.line("key")
+	err := s.cfg.Clinic.FindingAnswer(c.ctx(), c.actor, c.id, key)
 	switch {
 	case correctable(err):
 		return s.reviewRefused(c, reviewView{}, err)
 	case err != nil:
 		return err
 	case c.isHTMX():
-		return s.reviewAnswer(c, http.StatusOK, reviewView{})
+		return s.reviewAnswer(c, http.StatusOK, reviewView{Key: key})
 	default:
 		return s.goTo(c, "/reviews/"+c.id.String(), saidNothing)
 	}

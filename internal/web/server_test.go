@@ -144,7 +144,7 @@ func TestPostgresAway(t *testing.T) {
 // for their pages to connect anew, and nobody is let in late.
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, func(c *Config) { c.DrainDelay = 1500 * time.Millisecond })
+	s := newSite(t, func(c *Config) { c.DrainDelay = 4 * time.Second })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestServeDrains(t *testing.T) {
 // connections is sent elsewhere. An answer that was begun before does not say both.
 func awaitDraining(t *testing.T, address string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		ready, err := http.Get(address)
 		if err != nil {
 			t.Fatal("it is gone before it said that it is draining:", err)

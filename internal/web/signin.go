@@ -22,7 +22,7 @@ const (
 )
 
 // known finds out who is calling: with Access the assertion is verified on every request, and the session must be of the
-// same person. done is true when the caller has been answered already: sent to sign in, or told that they have no role.
+// same person. Who is known is counted. done is true when the caller has been answered already: sent to sign in, or told that they have no role.
 func (s *Server) known(c *call) (done bool, err error) {
 	who, err := s.gate.judge(c)
 	reason, err := s.reasonOf(c, err)
@@ -37,6 +37,9 @@ func (s *Server) known(c *call) (done bool, err error) {
 		case err == nil:
 			c.actor = actor
 			s.learnZone(c.ctx())
+			if err := s.within(c, s.rules.person, actor.ID.String()); err != nil { // before a refusal costs a line on the trail
+				return false, err
+			}
 			return s.noRole(c)
 		case clinic.KindOf(err) != clinic.Unauthenticated:
 			return false, err

@@ -86,11 +86,14 @@ const (
 	retiringTime = 4 * time.Minute
 )
 
-// nightly does the night's work when it is due, or asked for: first the messages that go by the clinics' settings, then the rest.
+// nightly does the night's work when it is due, or asked for, by a clock that can be believed: first the messages that go by the clinics' settings, then the rest.
 func (w *Worker) nightly(ctx context.Context) error {
 	asked := wasAsked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, nightlyTime)
 	defer cancel()
+	if err := w.cfg.Clinic.ClockFits(ctx); err != nil {
+		return err
+	}
 	more, err := w.retire(ctx, asked)
 	if err != nil {
 		return err

@@ -138,3 +138,35 @@ func TestJobIsNotedSeldom(t *testing.T) {
 		t.Error("what could not be written is not written again")
 	}
 }
+
+// A worker whose clock has run away takes nothing for good: what is over is held to the database's clock, too.
+func TestAWrongClockDeletesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	message := w.Approved(t, w.Patient, "email")
+	if err := w.Clinic.MessageWithdraw(ctx, w.Doctor, message, w.Show(t, w.Doctor, message).Message.Version); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Exec(t, "UPDATE clinics SET retention_years = 1"); err != nil {
+		t.Fatal(err)
+	}
+	code := func() string {
+		return w.Strings(t, "SELECT coalesce((SELECT code FROM job_runs WHERE job = 'nightly' AND ran_at IS NOT NULL), 'none')")[0]
+	}
+	w.config.NightlyEvery = 30 * time.Millisecond
+	for _, years := range []int{3, -3} {
+		w.config.Clinic = w.Again(t, func(c *clinic.Config) { c.Now = func() time.Time { return time.Now().AddDate(years, 0, 0) } })
+		stop := w.start(t)
+		eventually(t, "the night's work has been looked at", func() bool { return code() != "none" })
+		if stop(); code() != "clock" {
+			t.Errorf("%d years off, the night came to %q", years, code())
+		}
+		if err := w.Exec(t, "UPDATE job_runs SET ran_at = NULL, code = ''"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.Count(t, "SELECT count(*) FROM messages"); n != 1 {
+		t.Errorf("%d messages are left", n)
+	}
+}

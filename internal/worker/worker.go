@@ -156,9 +156,10 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 	}
 	<-ctx.Done()
+	server.Stop() // before waiting for anything: a loop may take half a minute to end
 	w.cfg.Log.Log(ctx, notice, "worker takes no new tasks")
-	loops.Wait()
 	server.Shutdown()
+	loops.Wait()
 	return nil
 }
 
