@@ -112,14 +112,16 @@ func frame(page []byte, nonce string) []byte {
 	return bytes.Replace(page, []byte("<head>"), []byte(`<head><meta property="csp-nonce" content="`+nonce+`"/>`), 1)
 }
 
-// banner says on the board, too, that this is not production: at its lower edge, since its own bar has the upper one.
+// banner leads back from the board, and says on it, too, when this is not production: at its lower edge, since its own bar
+// has the upper one.
 func banner(page []byte, nonce string, stage config.Env) []byte {
-	if stage == config.Production {
-		return page
+	words := ""
+	if stage != config.Production {
+		words = ` This is the <b>` + string(stage) + `</b> stage, not the real clinic.`
 	}
 	return bytes.Replace(page, []byte("<body>"), []byte(`<body><style nonce="`+nonce+`">aside.env{position:fixed;z-index:9999;bottom:0;left:0;right:0;`+
-		`padding:4px 16px;background:#fff3cd;color:#3d2f00;border-top:1px solid #b58900;font:14px sans-serif}</style>`+
-		`<aside class="env" aria-label="Where you are">This is the <b>`+string(stage)+`</b> stage, not the real clinic.</aside>`), 1)
+		`padding:4px 16px;background:#fff3cd;color:#3d2f00;border-top:1px solid #b58900;font:14px/24px sans-serif}aside.env a{color:inherit}</style>`+
+		`<aside class="env" aria-label="Where you are"><a href="/status">Back to Countersign</a>`+words+`</aside>`), 1)
 }
 
 func newNonce() string {

@@ -195,3 +195,24 @@ func TestGrounding(t *testing.T) {
 		t.Errorf("greeting or point missed: %+v", r.Sentences)
 	}
 }
+
+// A fact whose dose was changed is not in the text, and a reader is not shown that it is; a fact may stand in two sentences.
+func TestGroundingNeedsEachNumber(t *testing.T) {
+	t.Parallel()
+	facts := []Fact{{"f1", "drug", "losartan 50 mg once a day"}, {"f2", "drug", "stop lisinopril 10 mg tonight"}, {"f3", "result", "ferritin 34, hemoglobin 12.1"}}
+	for text, want := range map[string]string{
+		"Stop lisinopril 10 mg tonight. Start losartan 25 mg once a day.": "f2",
+		"Stop lisinopril 20 mg tonight. Start losartan 50 mg once a day.": "f1",
+		"Start losartan 50 mcg once a day.":                               "",
+		"Your ferritin is 34. Your hemoglobin is 12.1.":                   "f3 f3",
+		"Your ferritin is 34, and your hemoglobin is good.":               "",
+	} {
+		var got []string
+		for _, s := range Run(Subject{Text: text, Brief: Brief{Facts: facts}}).Sentences {
+			got = append(got, s.Facts...)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: rests on %q, want %q", text, got, want)
+		}
+	}
+}

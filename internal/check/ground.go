@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// ground notes for each sentence the facts and points it rests on.
+// ground notes for each sentence the facts and points it rests on. A fact must be exact: one whose numbers are not all in the
+// text, because a dose was changed, is not in the text, however many of its words are.
 func (r *reading) ground() {
 	facts := make([]evidence, len(r.Brief.Facts))
 	for i, f := range r.Brief.Facts {
@@ -15,6 +16,13 @@ func (r *reading) ground() {
 	for i, p := range r.Brief.Points {
 		points[i] = weigh(p)
 	}
+	var whole evidence
+	for _, q := range r.numbers {
+		whole.addNumber(q)
+		for _, other := range q.or {
+			whole.addNumber(other)
+		}
+	}
 	for i := range r.sentences {
 		s := &r.sentences[i]
 		if s.Greeting {
@@ -22,7 +30,7 @@ func (r *reading) ground() {
 		}
 		said := r.evidenceOf(i)
 		for n, f := range facts {
-			if f.within(said) {
+			if f.within(said) && f.numbersIn(whole) {
 				s.Facts = append(s.Facts, r.Brief.Facts[n].ID)
 			}
 		}
@@ -111,6 +119,10 @@ func (e evidence) within(said evidence) bool {
 		return numbers > 0
 	}
 	return numbers > 0 && words > 0 || numbers > 0 && numbers == len(e.numbers) && len(e.stems) <= 2 || words > 0 && 2*words >= len(e.stems)
+}
+
+func (e evidence) numbersIn(said evidence) bool {
+	return !slices.ContainsFunc(e.numbers, func(n string) bool { return !slices.Contains(said.numbers, n) })
 }
 
 var emptyWords = []string{"with", "from", "that", "this", "have", "will", "your", "you're", "they", "them", "then", "than", "when", "what",

@@ -116,7 +116,7 @@ func (t *tx) auditAsked(ctx context.Context, f *AuditFilter) (db.AuditFindParams
 			return p, err
 		}
 		if len(found) == 0 {
-			v.bad("mrn", "No patient of this clinic has this record number. Check each digit.")
+			v.bad("mrn", "No patient of this clinic has this MRN. Check each digit.")
 		} else {
 			f.Patient, f.MRN = found[0], "" // from here on the id stands for it
 		}

@@ -31,7 +31,7 @@ func (f GlassForm) checked(now time.Time) (GlassForm, error) {
 	f.MRN, f.Name = tidy(f.MRN), tidy(f.Name)
 	switch {
 	case f.MRN == "" && f.Name == "" && f.BirthDate == "":
-		v.bad("mrn", "Please give the record number, or the whole name and the date of birth.")
+		v.bad("mrn", "Please give the MRN, or the whole name and the date of birth.")
 	case f.MRN == "":
 		f.Name = v.text("name", "The name", f.Name, 1, 100)
 		f.BirthDate = v.date("birth_date", f.BirthDate, now)
@@ -76,12 +76,12 @@ func (c *Clinic) GlassBreak(ctx context.Context, a Actor, f GlassForm) (patient 
 
 // glassMiss is what goes on the trail and what the person reads when not exactly one patient fits.
 func glassMiss(f GlassForm, found int) (code string, err error) {
-	field, sentence := "mrn", "No patient of this clinic has this record number. Check each digit."
+	field, sentence := "mrn", "No patient of this clinic has this MRN. Check each digit."
 	if f.MRN == "" {
-		field, sentence = "name", "No patient of this clinic has exactly this name and date of birth. Check the spelling, or use the record number."
+		field, sentence = "name", "No patient of this clinic has exactly this name and date of birth. Check the spelling, or use the MRN."
 	}
 	if found > 1 {
-		return "several", invalid(map[string]string{field: "More than one patient has this name and date of birth. Use the record number."})
+		return "several", invalid(map[string]string{field: "More than one patient has this name and date of birth. Use the MRN."})
 	}
 	return "nobody", invalid(map[string]string{field: sentence})
 }

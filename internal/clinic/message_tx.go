@@ -20,7 +20,9 @@ func (t *tx) movedOn(ctx context.Context, m db.MessageLockRow) error {
 		if err != nil {
 			return err
 		}
-		who = s.Name
+		if who = s.Name; s.ID == t.actor.ID {
+			who = "In another tab or on another device, you"
+		}
 	}
 	cl, err := t.ClinicGet(ctx, m.ClinicID)
 	if err != nil {

@@ -25,7 +25,7 @@ func (f PatientForm) checked(t *tx) (PatientForm, *string, error) {
 	var v form
 	f.Name = v.text("name", "The name", f.Name, 1, 100)
 	f.BirthDate = v.date("birth_date", f.BirthDate, t.at)
-	f.MRN = v.text("mrn", "The record number", f.MRN, 1, 40)
+	f.MRN = v.text("mrn", "The MRN", f.MRN, 1, 40)
 	f.Summary = v.text("summary", "The summary", f.Summary, 0, 1000)
 	f.History = v.text("history", "The history", f.History, 0, 2000)
 	f.Medications = v.text("medications", "The list of medications", f.Medications, 0, 1000)
@@ -124,7 +124,7 @@ func sealPatient(b *chest, f PatientForm, row *db.PatientCreateParams) {
 func (c *Clinic) mrnTaken(ctx context.Context, a Actor, d Deed, s Subject, err error) error {
 	if isUnique(err, "patients_mrn_index_clinic_id_key") {
 		c.refused(ctx, a, d, s, "mrn_taken")
-		return invalid(map[string]string{"mrn": "Another patient of this clinic already has this record number."})
+		return invalid(map[string]string{"mrn": "Another patient of this clinic already has this MRN."})
 	}
 	return err
 }

@@ -56,7 +56,7 @@ func TestAuditMistakes(t *testing.T) {
 		got := v.post(path, append(more, "from", "25.11.2026", "address", "somewhere")...)
 		v.wants(got, http.StatusUnprocessableEntity, "Please give the day as year-month-day", "This is no address", `value="25.11.2026"`)
 	}
-	v.wants(v.post("/audit/search", "mrn", "99999"), http.StatusUnprocessableEntity, "No patient of this clinic has this record number")
+	v.wants(v.post("/audit/search", "mrn", "99999"), http.StatusUnprocessableEntity, "No patient of this clinic has this MRN")
 	v.wants(v.get("/audit?from=never"), http.StatusUnprocessableEntity, "Please give the day as year-month-day")
 	v.wants(v.get("/audit?deed=keys.rotate"), http.StatusOK, "Nothing like that is on the trail")
 }

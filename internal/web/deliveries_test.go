@@ -53,6 +53,14 @@ func TestDeliveryList(t *testing.T) {
 	for show, words := range map[string]string{"unknown": "Everything is known", "way": "Nothing is on its way", "arrived": "No notice matches", "ended": "No notice matches"} {
 		doctor.wants(doctor.get("/deliveries?show="+show), 200, words)
 	}
+	// The message itself says so first, with what to do: the signer may take it back, staff look at the address.
+	shown := doctor.get("/messages/" + message)
+	doctor.wants(shown, 200, `data-trouble="failed"`, "The patient has not got this message.", `href="#undo"`, "/patients/"+s.world.Patient.String()+"/edit", ">not sent</span>")
+	if strings.Index(shown.Body.String(), "data-trouble") > strings.Index(shown.Body.String(), "as signed, word for word") {
+		t.Error("the trouble stands below the letter")
+	}
+	staff.wants(staff.get("/messages/"+message), 200, `data-trouble="failed"`, "Check the address")
+	doctor.wants(doctor.htmx("message-timeline").get("/messages/"+message+"/timeline"), 200, `id="message-trouble" hx-swap-oob="true"`, `data-trouble="failed"`)
 	page := staff.get("/deliveries")
 	staff.wants(page, 200, "Rosa Delgado")
 	if strings.Contains(page.Body.String(), "retry-form") {

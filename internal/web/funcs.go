@@ -17,7 +17,7 @@ func (s *Server) functions() template.FuncMap {
 	return template.FuncMap{
 		"field": newField, "calling": newCalling, "schedule": newSchedule, "area": newField,
 		"ago": t.ago, "past": t.past, "clock": t.clock, "exact": t.exact, "dated": t.dated, "iso": t.iso, "second": t.second, "day": t.day,
-		"due": t.due, "moment": t.moment, "left": t.left, "ahead": t.ahead,
+		"due": t.due, "born": born, "moment": t.moment, "left": t.left, "ahead": t.ahead,
 		"static": s.assets.address, "sri": s.assets.integrity, "icon": s.icon,
 		"channelName": channelName, "channelIcon": channelIcon,
 		"tail": tail, "deed": clinic.DeedWords, "phone": clinic.PhoneWords, "device": device, "none": none, "plural": plural, "join": strings.Join, "seq": seq,
@@ -184,12 +184,12 @@ func (t times) clock(at time.Time) string {
 	}
 }
 
-// second is a moment of the audit trail: "25 Nov 2026, 16:12:05".
+// second is a moment of the audit trail: "25 Nov 2026, 16:12:05 CST". A trail that is printed and read elsewhere says by whose clock.
 func (t times) second(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return t.local(at).Format("2 Jan 2006, 15:04:05")
+	return t.local(at).Format("2 Jan 2006, 15:04:05 MST")
 }
 
 // day is "Mon 23 Nov 2026".
@@ -200,17 +200,27 @@ func (t times) day(at time.Time) string {
 	return t.local(at).Format("Mon 2 Jan 2006")
 }
 
+// born is a date of birth as people read it out: "30 May 1967". What is no date stays as it is.
+func born(date clinic.Text) string {
+	at, err := time.Parse(time.DateOnly, date.Reveal())
+	if err != nil {
+		return date.Reveal()
+	}
+	return at.Format("2 January 2006")
+}
+
 // tail is the end of an id, by which people tell one from another.
 func tail(id any) string {
 	s := fmt.Sprint(id)
 	return s[max(0, len(s)-8):]
 }
 
+// exact is "Mon 23 Nov 2026, 16:12 CST": what stands behind each shorter time, with its zone.
 func (t times) exact(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return t.local(at).Format("Mon 2 Jan 2006, 15:04")
+	return t.local(at).Format("Mon 2 Jan 2006, 15:04 MST")
 }
 
 // due is when something will happen: "today, 16:30", "tomorrow, 09:00", else "Tue 5 Mar, 09:00"; to the second when it is
@@ -260,17 +270,18 @@ func (t times) ahead(days int) string {
 	return t.local(t.now().UTC()).AddDate(0, 0, days).Format("2006-01-02T15:04")
 }
 
-// dated is a moment in the patient's own words: "November 22, 2026, 6:29 PM", or "22 de noviembre de 2026, 18:29".
+// dated is a moment in the patient's own words: "November 22, 2026, 6:29 PM PST", or "22 de noviembre de 2026, 18:29 PST".
+// They may read it in another zone than the clinic's.
 func (t times) dated(language string, at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
 	at = t.local(at)
 	if language != "es" {
-		return at.Format("January 2, 2006, 3:04 PM")
+		return at.Format("January 2, 2006, 3:04 PM MST")
 	}
 	months := []string{"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"}
-	return fmt.Sprintf("%d de %s de %d, %s", at.Day(), months[at.Month()-1], at.Year(), at.Format("15:04"))
+	return fmt.Sprintf("%d de %s de %d, %s", at.Day(), months[at.Month()-1], at.Year(), at.Format("15:04 MST"))
 }
 
 func (t times) iso(at time.Time) string {

@@ -105,7 +105,7 @@ func TestGlassForm(t *testing.T) {
 	s := newSite(t)
 	doctor := s.as(t, s.world.Doctor2)
 	doctor.wants(doctor.get("/glass"), 200, "60 minutes", "an administrator reviews them")
-	doctor.wants(doctor.post("/glass/break", "mrn", "99999", "reason", "Collapsed in the waiting room."), 422, "No patient of this clinic has this record number", "Collapsed in the waiting room.")
+	doctor.wants(doctor.post("/glass/break", "mrn", "99999", "reason", "Collapsed in the waiting room."), 422, "No patient of this clinic has this MRN", "Collapsed in the waiting room.")
 	doctor.wants(doctor.post("/glass/break", "mrn", "20441", "reason", "urgent"), 422, "needs at least 20 characters", `value="20441"`)
 	doctor.wants(doctor.post("/glass/break", "name", "Rosa Delgado", "reason", "Collapsed in the waiting room."), 422, `id="e-birth_date"`)
 	doctor.goes(doctor.post("/glass/break", "name", "rosa delgado", "birth_date", "1967-05-30", "reason", "Collapsed in the waiting room."), "/patients/"+s.world.Patient.String())

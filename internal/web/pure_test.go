@@ -142,14 +142,14 @@ func TestTimes(t *testing.T) {
 		at                time.Time
 		ago, clock, exact string
 	}{
-		{now.Add(-30 * time.Second), "just now", "16:11", "Mon 23 Nov 2026, 16:11"},
-		{now.Add(-12 * time.Minute), "12 min", "16:00", "Mon 23 Nov 2026, 16:00"},
-		{now.Add(-2 * time.Hour), "2 h", "14:12", "Mon 23 Nov 2026, 14:12"},
-		{now.Add(-20 * time.Hour), "20 h", "22 Nov, 20:12", "Sun 22 Nov 2026, 20:12"},
-		{now.Add(-75 * time.Hour), "3 d", "20 Nov, 13:12", "Fri 20 Nov 2026, 13:12"},
-		{now.Add(40 * time.Minute), "40 min", "16:52", "Mon 23 Nov 2026, 16:52"},
-		{now.AddDate(-1, 0, 0), "365 d", "23 Nov 2025, 16:12", "Sun 23 Nov 2025, 16:12"},
-		{now.Add(-2 * time.Hour).In(time.FixedZone("theirs", 3600)), "2 h", "21:12", "Mon 23 Nov 2026, 21:12"},
+		{now.Add(-30 * time.Second), "just now", "16:11", "Mon 23 Nov 2026, 16:11 CST"},
+		{now.Add(-12 * time.Minute), "12 min", "16:00", "Mon 23 Nov 2026, 16:00 CST"},
+		{now.Add(-2 * time.Hour), "2 h", "14:12", "Mon 23 Nov 2026, 14:12 CST"},
+		{now.Add(-20 * time.Hour), "20 h", "22 Nov, 20:12", "Sun 22 Nov 2026, 20:12 CST"},
+		{now.Add(-75 * time.Hour), "3 d", "20 Nov, 13:12", "Fri 20 Nov 2026, 13:12 CST"},
+		{now.Add(40 * time.Minute), "40 min", "16:52", "Mon 23 Nov 2026, 16:52 CST"},
+		{now.AddDate(-1, 0, 0), "365 d", "23 Nov 2025, 16:12", "Sun 23 Nov 2025, 16:12 CST"},
+		{now.Add(-2 * time.Hour).In(time.FixedZone("theirs", 3600)), "2 h", "21:12", "Mon 23 Nov 2026, 21:12 theirs"},
 		{time.Time{}, "", "", ""},
 	} {
 		if f.ago(test.at) != test.ago || f.clock(test.at) != test.clock || f.exact(test.at) != test.exact {
@@ -170,7 +170,7 @@ func TestPastAndDated(t *testing.T) {
 	if !f.past(before) || !f.past(&before) || f.past(after) || f.past(&after) || f.past(time.Time{}) || f.past(never) || f.past("then") {
 		t.Error("past")
 	}
-	if got := f.dated("en", now) + "; " + f.dated("es", now) + f.dated("es", time.Time{}); got != "November 22, 2026, 6:29 PM; 22 de noviembre de 2026, 18:29" {
+	if got := f.dated("en", now) + "; " + f.dated("es", now) + f.dated("es", time.Time{}); got != "November 22, 2026, 6:29 PM clinic; 22 de noviembre de 2026, 18:29 clinic" {
 		t.Error(got)
 	}
 }
