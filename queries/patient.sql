@@ -93,12 +93,12 @@ SELECT coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = @clinic_id 
 SELECT DISTINCT clinic_id FROM contacts WHERE address_index = @address_index;
 
 -- name: PatientIdentities :many
-SELECT p.id, p.name_sealed, p.birth_date_sealed, p.mrn_sealed, p.language, k.wrapped,
-       coalesce(c.addresses, '{}')::bytea[] AS addresses, coalesce(c.address_ids, '{}')::uuid[] AS address_ids, coalesce(c.channels, '{}')::text[] AS channels
-FROM patients p
-JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
-LEFT JOIN LATERAL (SELECT array_agg(x.address_sealed ORDER BY x.id) AS addresses, array_agg(x.id ORDER BY x.id) AS address_ids,
-                          array_agg(x.channel ORDER BY x.id) AS channels
-                   FROM contacts x WHERE x.clinic_id = p.clinic_id AND x.patient_id = p.id AND x.retired_at IS NULL) c ON true
+SELECT p.id, p.name_sealed, p.birth_date_sealed, p.mrn_sealed, p.language, k.wrapped
+FROM patients p JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
 WHERE p.clinic_id = @clinic_id
   AND p.id IN (SELECT @patient_id::uuid UNION ALL SELECT ct.patient_id FROM care_team ct WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id);
+
+-- name: ContactsOfIdentities :many
+SELECT c.id, c.patient_id, c.channel, c.address_sealed FROM contacts c
+WHERE c.clinic_id = @clinic_id AND c.retired_at IS NULL
+  AND c.patient_id IN (SELECT @patient_id::uuid UNION ALL SELECT ct.patient_id FROM care_team ct WHERE ct.clinic_id = @clinic_id AND ct.staff_id = @staff_id);

@@ -21,8 +21,12 @@ const (
 	flatRound  = 500     // deliveries between two samples, and twice as many in a long run
 )
 
-// connections are the bare loop's, as many as the worker may open and has tasks for.
-const connections = 16
+// What a worker has unless set: connections, of which the bare loop gets as many, and tasks under way, most of which wait for the
+// provider or for the transaction that they will share.
+const (
+	connections = 16
+	underWay    = 64
+)
 
 // alone is how many transactions a delivery takes that shares none: a claim and a record, each committed before the next
 // step. That is what the promise costs, so the bare loop is asked for that many.
@@ -64,7 +68,7 @@ type engineRun struct {
 
 // engine sends everything a few times, each between two bare loops, and compares.
 func (s *stage) engine() engineRun {
-	c := s.crew(1, map[string]string{"WORKER_CONCURRENCY": fmt.Sprint(connections), "DATABASE_MAX_CONNS": fmt.Sprint(connections)})
+	c := s.crew(1, map[string]string{"WORKER_CONCURRENCY": fmt.Sprint(underWay), "DATABASE_MAX_CONNS": fmt.Sprint(connections)})
 	defer c.stop()
 	c.send(rowsMade) // its connections have planned their statements after it
 	var rates, limits, ratios []float64
@@ -77,13 +81,13 @@ func (s *stage) engine() engineRun {
 		s.say("%s, bare limit %s; %s: %s", perSecond(o.rate()), perSecond(limit), o.cpu.figure, o.cpu.beside)
 	}
 	rate, limit, ratio := median(rates), median(limits), median(ratios)
-	what := fmt.Sprintf("deliveries, %d tasks, beside %d bare transactions each", connections, alone)
+	what := fmt.Sprintf("deliveries, %d tasks over %d connections, beside %d bare transactions each", underWay, connections, alone)
 	rows := []row{{what: what, figure: perSecond(rate), beside: "bare limit " + perSecond(limit), ratio: fmt.Sprintf("%.2f", ratio), goal: "at least 0.5", met: ratio >= 0.5},
 		info("  in transactions that are shared", fmt.Sprintf("%.2f transactions each", o.transactions), fmt.Sprintf("%.1f round trips each", o.roundTrips())),
 		o.cpu,
 		beside("  beside as many bare transactions as that", rate, "bare limit", limit*alone/o.transactions),
 		beside(fmt.Sprintf("  beside %d UPDATEs that commit by themselves", alone), rate, "limit", s.barer(connections, bareTime)/alone),
-		beside("  beside empty tasks through asynq", rate, "asynq", s.emptyTasks(3*rowsMade, 16))}
+		beside("  beside empty tasks through asynq", rate, "asynq", s.emptyTasks(3*rowsMade, underWay))}
 	return engineRun{rows: rows, statements: o.statements(), limit: limit}
 }
 

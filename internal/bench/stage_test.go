@@ -62,7 +62,8 @@ func open(b *testing.B) *stage {
 	s.provider = s.start("countersign", []string{"sandbox"}, map[string]string{"SANDBOX_PORT": fmt.Sprint(outsidePort), "SANDBOX_DIR": b.TempDir(), "BASE_URL": s.web})
 	s.awaitReady(s.outside + "/healthz")
 	s.env = map[string]string{"APP_ENV": "local", "HOST": "localhost", "PORT": fmt.Sprint(webPort), "BASE_URL": s.web, "DATABASE_URL": s.URL,
-		"REDIS_URL": s.redisURL, "KEYSET": s.Keyset, "METRICS_TOKEN": "a-token-for-the-bench", "SHUTDOWN_TIMEOUT": "5s"}
+		"REDIS_URL": s.redisURL, "KEYSET": s.Keyset, "METRICS_TOKEN": "a-token-for-the-bench", "SHUTDOWN_TIMEOUT": "5s",
+		"LOG_LEVEL": "notice"} // as production has it
 	for name, value := range settings(b, s.outside) {
 		s.env[name] = value
 	}

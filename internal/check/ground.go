@@ -16,9 +16,8 @@ func (r *reading) ground() {
 	for i, p := range r.Brief.Points {
 		points[i] = weigh(p)
 	}
-	all := quantities(r.Text, r.tokens)
 	var whole evidence
-	for _, q := range all {
+	for _, q := range r.numbers {
 		whole.addNumber(q)
 		for _, other := range q.or {
 			whole.addNumber(other)
@@ -29,7 +28,7 @@ func (r *reading) ground() {
 		if s.Greeting {
 			continue
 		}
-		said := r.evidenceOf(i, all)
+		said := r.evidenceOf(i)
 		for n, f := range facts {
 			if f.within(said) && f.numbersIn(whole) {
 				s.Facts = append(s.Facts, r.Brief.Facts[n].ID)
@@ -62,14 +61,14 @@ func weigh(text string) evidence {
 	return e
 }
 
-func (r *reading) evidenceOf(sentence int, all []quantity) evidence {
+func (r *reading) evidenceOf(sentence int) evidence {
 	var e evidence
 	for _, t := range r.tokens {
 		if t.sentence == sentence {
 			e.addWord(t.norm)
 		}
 	}
-	for _, q := range all {
+	for _, q := range r.numbers {
 		if r.tokens[q.token].sentence == sentence {
 			e.addNumber(q)
 		}

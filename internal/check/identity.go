@@ -69,7 +69,6 @@ type stranger struct {
 	ownMRNs  []string
 	squeeze  string // the text's letters and digits, lower case
 	at       []int  // byte in the text of each byte in squeeze
-	numbers  []quantity
 	lowered  string
 	known    *numberSet
 	ownPhone map[string]bool
@@ -100,7 +99,6 @@ func newStranger(r *reading) *stranger {
 		}
 	}
 	s.squeeze = b.String()
-	s.numbers = quantities(r.Text, r.tokens)
 	if strings.Contains(r.Text, "@") {
 		s.lowered = asciiLower(r.Text)
 	}
@@ -182,11 +180,12 @@ func (s *stranger) span(from, to int) Span {
 
 func (s *stranger) birth(y, m, d int) []Span {
 	var found []Span
-	for _, q := range s.numbers {
-		for _, one := range append([]quantity{q}, q.or...) {
-			if one.kind == aDate && one.y == y && one.m == m && one.d == d && !s.ownBirth(y, m, d) && !s.known.holds(one, s.r.Now) {
-				found = append(found, Span{q.start, q.end})
-			}
+	for _, q := range s.r.numbers {
+		that := func(one quantity) bool {
+			return one.kind == aDate && one.y == y && one.m == m && one.d == d && !s.ownBirth(y, m, d) && !s.known.holds(one, s.r.Now)
+		}
+		if that(q) || slices.ContainsFunc(q.or, that) {
+			found = append(found, Span{q.start, q.end})
 		}
 	}
 	return found

@@ -15,7 +15,7 @@ func numberLock(r *reading) ([]Finding, bool) {
 	findings := map[string]*Finding{}
 	var order []string
 	listed := 0
-	for _, q := range quantities(r.Text, r.tokens) {
+	for _, q := range r.numbers {
 		if r.listMarker(q, &listed) || q.soft || known.holds(q, r.Now) || r.partOfWhen(q, known) {
 			continue
 		}

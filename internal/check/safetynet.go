@@ -87,7 +87,7 @@ func missingParts(r *reading) ([]Finding, bool) {
 }
 
 func (r *reading) saysPhone() bool {
-	for _, q := range quantities(r.Text, r.tokens) {
+	for _, q := range r.numbers {
 		if q.kind == aPhone {
 			return true
 		}

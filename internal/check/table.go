@@ -39,6 +39,7 @@ type reading struct {
 	tokens    []token
 	sentences []Sentence
 	words     int
+	numbers   []quantity // of the text
 	known     *numberSet // what knownNumbers found
 }
 
@@ -78,6 +79,7 @@ func read(s Subject) *reading {
 	r := &reading{Subject: s, tokens: tokenize(s.Text)}
 	r.sentences = splitSentences(s.Text, r.tokens)
 	r.words = countWords(s.Text)
+	r.numbers = quantities(s.Text, r.tokens)
 	r.ground()
 	return r
 }

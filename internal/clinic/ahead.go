@@ -21,6 +21,7 @@ func (l *line) ahead(ctx context.Context, ask func(q *db.Queries)) error {
 	}
 	var asked asking
 	ask(db.New(&asked))
+	l.first = false
 	known, err := asked.send(ctx, l.tx)
 	l.known = known
 	return err

@@ -130,6 +130,7 @@ func (t *tx) askForDraft(ctx context.Context, q *db.Queries, m db.MessageLockRow
 func (t *tx) askForNames(ctx context.Context, q *db.Queries, m db.MessageLockRow) {
 	_, _ = q.ClinicGet(ctx, m.ClinicID)
 	_, _ = q.PatientIdentities(ctx, db.PatientIdentitiesParams{ClinicID: m.ClinicID, StaffID: m.DoctorID, PatientID: m.PatientID})
+	_, _ = q.ContactsOfIdentities(ctx, db.ContactsOfIdentitiesParams{ClinicID: m.ClinicID, StaffID: m.DoctorID, PatientID: m.PatientID})
 }
 
 // askForSettings asks for a doctor's settings, and for the name that stands in them before there are any.

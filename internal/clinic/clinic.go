@@ -261,8 +261,8 @@ func (c *Clinic) here(ctx context.Context, a Actor, d Deed, s Subject, fn func(*
 // transact is a transaction of deeds of one kind: at one time, by one line, and with all that they put off in the database
 // before the commit.
 func (c *Clinic) transact(ctx context.Context, o pgx.TxOptions, d Deed, fn func(*tx) error) error {
-	err := pgx.BeginTxFunc(ctx, c.pool, o, func(p pgx.Tx) error {
-		l := &line{tx: p}
+	err := pgx.BeginTxFunc(ctx, opening{c.pool}, o, func(p pgx.Tx) error {
+		l := &line{tx: p, first: true}
 		err := fn(&tx{Queries: db.New(l), line: l, c: c, deed: d, at: c.now().UTC().Truncate(time.Microsecond), news: &news{}})
 		if err == nil {
 			err = l.flush(ctx)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"countersign/internal/db"
 )
@@ -105,3 +106,11 @@ func Strangers(ctx context.Context, c *Clinic, since time.Time) (map[string]floa
 	}
 	return of, err
 }
+
+// Opening is a transaction that begins with its first statement, on a pool of the test's own.
+func Opening(ctx context.Context, pool *pgxpool.Pool, begin string) (pgx.Tx, error) {
+	return opening{pool}.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+}
+
+// NewFirstLine is a line before its first statement.
+func NewFirstLine(tx pgx.Tx) *Line { return &Line{line{tx: tx, first: true}} }

@@ -18,6 +18,7 @@ type line struct {
 	tx pgx.Tx
 	writes
 	known recalled // what was asked ahead, until anything else is
+	first bool     // nothing was sent yet: the first question is asked as a batch, which takes the transaction's beginning along
 }
 
 // errMoved is a write that found its row elsewhere than the deed had read it.
@@ -35,6 +36,7 @@ func (l *line) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.first = false
 	results := l.tx.SendBatch(ctx, &off.batch)
 	var failed error
 	for i := 0; i < len(off.rows) && failed == nil; i++ {
@@ -64,6 +66,9 @@ func (l *line) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if err := l.flush(ctx); err != nil {
 		return nil, err
 	}
+	if l.first {
+		return l.open(ctx, sql, args)
+	}
 	return l.tx.Query(ctx, sql, args...)
 }
 
@@ -74,7 +79,24 @@ func (l *line) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := l.flush(ctx); err != nil {
 		return failedRow{err}
 	}
+	if l.first {
+		a, err := l.open(ctx, sql, args)
+		if err != nil {
+			return failedRow{err}
+		}
+		return first{a}
+	}
 	return l.tx.QueryRow(ctx, sql, args...)
+}
+
+// open asks the first question.
+func (l *line) open(ctx context.Context, sql string, args []any) (*retold, error) {
+	l.first = false
+	known, err := asking{{sql, args}}.send(ctx, l.tx)
+	if err != nil {
+		return nil, err
+	}
+	return known[0].reader(), nil
 }
 
 // knows is the answer to a question that was asked ahead, nil for every other one. After a write or another question there is

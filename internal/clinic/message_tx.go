@@ -3,6 +3,7 @@ package clinic
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -93,11 +94,19 @@ func (t *tx) clinicOf(ctx context.Context, id uuid.UUID) (db.Clinic, error) {
 }
 
 func zoneOf(cl db.Clinic) *time.Location {
-	if loc, err := time.LoadLocation(cl.TimeZone); err == nil {
-		return loc
+	if known, ok := zones.Load(cl.TimeZone); ok {
+		return known.(*time.Location)
 	}
-	return time.UTC
+	loc, err := time.LoadLocation(cl.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	zones.Store(cl.TimeZone, loc)
+	return loc
 }
+
+// zones are those of the clinics so far, by name: each is a file that is read and parsed.
+var zones sync.Map
 
 type identities struct {
 	patient  check.Identity
@@ -114,6 +123,14 @@ func (t *tx) identities(ctx context.Context, b *chest, m db.MessageLockRow) (ide
 	if err != nil {
 		return out, err
 	}
+	contacts, err := t.ContactsOfIdentities(ctx, db.ContactsOfIdentitiesParams{ClinicID: m.ClinicID, StaffID: m.DoctorID, PatientID: m.PatientID})
+	if err != nil {
+		return out, err
+	}
+	reached := map[uuid.UUID][]db.ContactsOfIdentitiesRow{}
+	for _, c := range contacts {
+		reached[c.PatientID] = append(reached[c.PatientID], c)
+	}
 	for _, r := range rows {
 		box := b
 		if r.ID != m.PatientID {
@@ -123,9 +140,9 @@ func (t *tx) identities(ctx context.Context, b *chest, m db.MessageLockRow) (ide
 			MRNs: []string{box.open(r.MrnSealed, "patients", "mrn", r.ID).Reveal()}}
 		birth, _ := time.Parse(time.DateOnly, box.open(r.BirthDateSealed, "patients", "birth_date", r.ID).Reveal())
 		one.BirthDates = []time.Time{birth}
-		for i, address := range r.Addresses {
-			plain := box.open(address, "contacts", "address", r.AddressIds[i]).Reveal()
-			if r.Channels[i] == "sms" {
+		for _, c := range reached[r.ID] {
+			plain := box.open(c.AddressSealed, "contacts", "address", c.ID).Reveal()
+			if c.Channel == "sms" {
 				one.Phones = append(one.Phones, plain)
 			} else {
 				one.Emails = append(one.Emails, plain)

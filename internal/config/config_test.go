@@ -130,7 +130,7 @@ func TestLoadFillsInDefaults(t *testing.T) {
 		"model":       {c.OpenAI.Model, "gpt-4.1-mini-2025-04-14"},
 		"level":       {c.LogLevel, "debug"},
 		"connections": {c.DatabaseMaxConns, 16},
-		"tasks":       {c.WorkerConcurrency, 16},
+		"tasks":       {c.WorkerConcurrency, 64},
 		"shutdown":    {c.ShutdownTimeout, 25 * time.Second},
 		"lease":       {c.Times.Lease, 90 * time.Second},
 		"draft lease": {c.Times.DraftLease, 2 * time.Minute},

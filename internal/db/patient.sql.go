@@ -172,6 +172,50 @@ func (q *Queries) ContactVerify(ctx context.Context, arg ContactVerifyParams) er
 	return err
 }
 
+const contactsOfIdentities = `-- name: ContactsOfIdentities :many
+SELECT c.id, c.patient_id, c.channel, c.address_sealed FROM contacts c
+WHERE c.clinic_id = $1 AND c.retired_at IS NULL
+  AND c.patient_id IN (SELECT $2::uuid UNION ALL SELECT ct.patient_id FROM care_team ct WHERE ct.clinic_id = $1 AND ct.staff_id = $3)
+`
+
+type ContactsOfIdentitiesParams struct {
+	ClinicID  uuid.UUID
+	PatientID uuid.UUID
+	StaffID   uuid.UUID
+}
+
+type ContactsOfIdentitiesRow struct {
+	ID            uuid.UUID
+	PatientID     uuid.UUID
+	Channel       string
+	AddressSealed seal.Sealed
+}
+
+func (q *Queries) ContactsOfIdentities(ctx context.Context, arg ContactsOfIdentitiesParams) ([]ContactsOfIdentitiesRow, error) {
+	rows, err := q.db.Query(ctx, contactsOfIdentities, arg.ClinicID, arg.PatientID, arg.StaffID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ContactsOfIdentitiesRow{}
+	for rows.Next() {
+		var i ContactsOfIdentitiesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.PatientID,
+			&i.Channel,
+			&i.AddressSealed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const contactsOfPatient = `-- name: ContactsOfPatient :many
 SELECT c.id, c.clinic_id, c.patient_id, c.channel, c.address_sealed, c.address_index, c.verified_at, c.bounced_at, c.bounce_code, c.retired_at, c.created_at, coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = c.clinic_id AND s.address_index = c.address_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text AS consent
@@ -431,13 +475,8 @@ func (q *Queries) PatientGet(ctx context.Context, arg PatientGetParams) (Patient
 }
 
 const patientIdentities = `-- name: PatientIdentities :many
-SELECT p.id, p.name_sealed, p.birth_date_sealed, p.mrn_sealed, p.language, k.wrapped,
-       coalesce(c.addresses, '{}')::bytea[] AS addresses, coalesce(c.address_ids, '{}')::uuid[] AS address_ids, coalesce(c.channels, '{}')::text[] AS channels
-FROM patients p
-JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
-LEFT JOIN LATERAL (SELECT array_agg(x.address_sealed ORDER BY x.id) AS addresses, array_agg(x.id ORDER BY x.id) AS address_ids,
-                          array_agg(x.channel ORDER BY x.id) AS channels
-                   FROM contacts x WHERE x.clinic_id = p.clinic_id AND x.patient_id = p.id AND x.retired_at IS NULL) c ON true
+SELECT p.id, p.name_sealed, p.birth_date_sealed, p.mrn_sealed, p.language, k.wrapped
+FROM patients p JOIN patient_keys k ON k.patient_id = p.id AND k.clinic_id = p.clinic_id
 WHERE p.clinic_id = $1
   AND p.id IN (SELECT $2::uuid UNION ALL SELECT ct.patient_id FROM care_team ct WHERE ct.clinic_id = $1 AND ct.staff_id = $3)
 `
@@ -455,9 +494,6 @@ type PatientIdentitiesRow struct {
 	MrnSealed       seal.Sealed
 	Language        string
 	Wrapped         []byte
-	Addresses       [][]byte
-	AddressIds      []uuid.UUID
-	Channels        []string
 }
 
 func (q *Queries) PatientIdentities(ctx context.Context, arg PatientIdentitiesParams) ([]PatientIdentitiesRow, error) {
@@ -476,9 +512,6 @@ func (q *Queries) PatientIdentities(ctx context.Context, arg PatientIdentitiesPa
 			&i.MrnSealed,
 			&i.Language,
 			&i.Wrapped,
-			&i.Addresses,
-			&i.AddressIds,
-			&i.Channels,
 		); err != nil {
 			return nil, err
 		}

@@ -83,7 +83,7 @@ func TestRunnerLeavesNothingBehind(t *testing.T) {
 			p := startScript(t, r, "web", script, 300*time.Millisecond)
 			began := time.Now()
 			r.Stop()
-			for groupAlive(p.PID) && time.Since(began) < 5*time.Second {
+			for groupAlive(p.PID) && time.Since(began) < 20*time.Second {
 				time.Sleep(time.Millisecond) // a killed process needs a moment to be gone
 			}
 			if groupAlive(p.PID) {

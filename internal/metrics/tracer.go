@@ -75,8 +75,18 @@ func (t *Tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQ
 	t.end(ctx, 1, data.Err)
 }
 
-// TraceBatchStart begins a batch, which is one wait for many queries.
-func (t *Tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+// TraceBatchStart begins a batch, which is one wait for many queries. A query that only takes a transaction's beginning along
+// goes by its own name.
+func (t *Tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	var named []string
+	for _, q := range data.Batch.QueuedQueries {
+		if name := queryName(q.SQL); name != unnamed {
+			named = append(named, name)
+		}
+	}
+	if len(named) == 1 {
+		return start(ctx, named[0])
+	}
 	return start(ctx, "batch")
 }
 
@@ -105,22 +115,24 @@ func (t *Tracer) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 	t.end(ctx, 1, data.Err)
 }
 
+const unnamed = "unnamed"
+
 // queryName is the name that sqlc puts into the first line of a query:
 // "-- name: ReviewApprove :one". Queries without one share a name, so that no
 // text of a query becomes a label.
 func queryName(sql string) string {
 	const mark = "-- name: "
 	if !strings.HasPrefix(sql, mark) {
-		return "unnamed"
+		return unnamed
 	}
 	name, _, _ := strings.Cut(sql[len(mark):], " ")
 	for _, c := range name {
 		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			return "unnamed"
+			return unnamed
 		}
 	}
 	if name == "" || len(name) > 60 {
-		return "unnamed"
+		return unnamed
 	}
 	return name
 }

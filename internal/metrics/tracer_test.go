@@ -25,7 +25,7 @@ func TestTracerFeedsTimingAndFigures(t *testing.T) {
 	query("-- name: ReviewShow :one\nSELECT", pgx.ErrNoRows)
 	query("SELECT 'Marguerite Olander'", &pgconn.PgError{Code: "23505", Message: "Marguerite Olander"})
 
-	at := tracer.TraceBatchStart(ctx, nil, pgx.TraceBatchStartData{})
+	at := tracer.TraceBatchStart(ctx, nil, pgx.TraceBatchStartData{Batch: &pgx.Batch{}})
 	for range 4 {
 		tracer.TraceBatchQuery(at, nil, pgx.TraceBatchQueryData{})
 	}
@@ -95,10 +95,20 @@ func TestTracerOnPostgres(t *testing.T) {
 	if queries, _ := timing.DB(); queries != 3 {
 		t.Errorf("a batch counts %d queries, want 3", queries)
 	}
+	first := &pgx.Batch{}
+	first.Queue("begin")
+	first.Queue("-- name: StatusFirst :one\nSELECT 1")
+	if err := conn.SendBatch(ctx, first).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(ctx, "rollback"); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := conn.Exec(ctx, "-- name: StatusBroken :exec\nSELECT 1/0"); err == nil {
 		t.Fatal("a division by zero went well")
 	}
-	for _, want := range []string{`{outcome="ok",query="StatusSleep"} 1`, `{outcome="ok",query="batch"} 1`, `{outcome="error",query="StatusBroken"} 1`} {
+	for _, want := range []string{`{outcome="ok",query="StatusSleep"} 1`, `{outcome="ok",query="batch"} 1`, `{outcome="ok",query="StatusFirst"} 1`,
+		`{outcome="error",query="StatusBroken"} 1`} {
 		if got := scrape(t, m); !strings.Contains(got, "countersign_db_query_seconds_count"+want) {
 			t.Errorf("the figures do not have %s", want)
 		}

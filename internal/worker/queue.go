@@ -15,12 +15,15 @@ import (
 	"countersign/internal/clinic"
 )
 
-// The queues, in the order of their weight.
+// The queues.
 const (
-	deliverQueue  = "deliver"
-	draftQueue    = "draft"
-	maintainQueue = "maintain"
+	deliverQueue = "deliver"
+	draftQueue   = "draft"
 )
+
+// weights are how many of ten looks begin at a queue; one that finds it empty costs a trip to Redis. A draft is under way for
+// seconds and a notice for a moment, so when both wait, drafts get tasks enough.
+var weights = map[string]int{deliverQueue: 9, draftQueue: 1}
 
 // route is how a deed's tasks are queued. The timeout is in whole seconds: asynq takes less than a second for half an
 // hour. It is longer than the handler's own limits and only catches one that hangs.

@@ -44,7 +44,7 @@ func TestUnknownIsLookedUp(t *testing.T) {
 // What Twilio did not take is not found, and comes to a person; no machine sends it again.
 func TestUnknownIsNotFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, hasty(300*time.Millisecond))
+	w := newWorld(t, hasty(3*time.Second)) // long enough for the fault to be taken away before it is over
 	w.faults(t, `{"twilio":[{"kind":"500","probability":1}]}`)
 	w.start(t)
 	id := w.Approved(t, w.Patient, "sms")

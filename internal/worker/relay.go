@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"golang.org/x/sync/errgroup"
 
 	"countersign/internal/clinic"
 	"countersign/internal/faultpoint"
@@ -14,6 +16,9 @@ import (
 
 // relayBatch is how many rows one look takes; a full batch is followed by another look at once.
 const relayBatch = 200
+
+// relayHands is how many rows are handed to the queue at once.
+const relayHands = 8
 
 // Of logging's levels: what is worth a line in production, and what no log may be without.
 const (
@@ -39,14 +44,32 @@ func (w *Worker) relay(ctx context.Context) error {
 			return err
 		}
 		faultpoint.Reach("relay", "marked")
-		for _, d := range due {
-			if err := w.queue.Enqueue(ctx, d); err != nil {
-				return &clinic.Error{Kind: clinic.Unavailable, Code: "redis_away"} // the relay finds the rest again after a minute
-			}
+		if err := w.enqueueAll(ctx, due); err != nil {
+			return &clinic.Error{Kind: clinic.Unavailable, Code: "redis_away"} // the relay finds the rest again after a minute
 		}
 		faultpoint.Reach("relay", "enqueued")
 		if len(due) < relayBatch {
 			return nil
+		}
+	}
+	return nil
+}
+
+// enqueueAll hands rows to the queue, some at a time, so that tasks need not wait for one trip to Redis after the other. The more
+// urgent are all in it before the next ones.
+func (w *Worker) enqueueAll(ctx context.Context, due []clinic.Due) error {
+	for n := 0; len(due) > 0; due = due[n:] {
+		n = slices.IndexFunc(due, func(d clinic.Due) bool { return d.Priority != due[0].Priority })
+		if n < 0 {
+			n = len(due)
+		}
+		hands, ctx := errgroup.WithContext(ctx)
+		hands.SetLimit(relayHands)
+		for _, d := range due[:n] {
+			hands.Go(func() error { return w.queue.Enqueue(ctx, d) })
+		}
+		if err := hands.Wait(); err != nil {
+			return err
 		}
 	}
 	return nil

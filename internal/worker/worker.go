@@ -46,7 +46,7 @@ type Config struct {
 	NightlyEvery time.Duration // whether the night's work is due; 1 min unless set
 	JobsEvery    time.Duration // whether somebody asked for a job to run now
 
-	Concurrency int // tasks at once; 16 unless set
+	Concurrency int // tasks at once; 64 unless set
 	Alerts      Alerts
 
 	// Anchor writes a checkpoint outside the database; the same one again is no error. It may be nil.
@@ -92,7 +92,7 @@ func New(cfg Config) (*Worker, error) {
 		}
 	}
 	if cfg.Concurrency <= 0 {
-		cfg.Concurrency = 16
+		cfg.Concurrency = 64
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -135,7 +135,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.stopping = ctx
 	server := asynq.NewServerFromRedisClient(w.cfg.Redis, asynq.Config{
 		Concurrency:              w.cfg.Concurrency,
-		Queues:                   map[string]int{deliverQueue: 6, draftQueue: 3, maintainQueue: 1},
+		Queues:                   weights,
 		TaskCheckInterval:        250 * time.Millisecond,
 		DelayedTaskCheckInterval: 2 * time.Second,
 		ShutdownTimeout:          w.cfg.Shutdown,
