@@ -51,7 +51,7 @@ func TestMessageTimelineTellsAttempts(t *testing.T) {
 	w.Clock.Add(11 * time.Minute)
 	p := claimed(t, w, message)
 	must(t, w.Clinic.DeliveryRecord(ctx, worker, p, "twilio", clinic.Outcome{Class: clinic.OutcomeAccepted, ProviderID: "SM4"}))
-	if got := told(); !slices.Equal(got, []string{"Notice queued", "Tried 3 times, nothing was sent", "Handing the notice to the provider", "Accepted by the provider", "Delivered", "Opened by the patient"}) {
+	if got := told(); !slices.Equal(got, []string{"Notice queued", "Tried 3 times, nothing was sent", "Hand-over to the provider", "Accepted by the provider", "Delivered", "Opened by the patient"}) {
 		t.Errorf("sent, it reads %q", got)
 	}
 }
@@ -73,7 +73,7 @@ func TestMessageTimelineTellsRounds(t *testing.T) {
 			told = append(told, strings.TrimSpace(s.Title+" "+s.By))
 		}
 	}
-	if !slices.Equal(told, []string{"Notice queued SMS", "Handing the notice to the provider SMS", "The provider refused it; nothing was sent SMS",
+	if !slices.Equal(told, []string{"Notice queued SMS", "Hand-over to the provider SMS", "The provider refused it; nothing was sent SMS",
 		"A further round, by decision of Dr Amara Osei", "Tried once, nothing was sent SMS"}) {
 		t.Errorf("the timeline reads %q", told)
 	}

@@ -6,7 +6,7 @@ import "strings"
 
 func stepTitle(state string) string {
 	return map[string]string{
-		"queued": "Notice queued", "sending": "Handing the notice to the provider", "unknown": "Not known whether it was sent",
+		"queued": "Notice queued", "sending": "Hand-over to the provider", "unknown": "Not known whether it was sent",
 		"needs_person": "Needs a person: not known whether it was sent", "accepted": "Accepted by the provider", "in_transit": "On its way",
 		"sent": "Sent to the network", "delivered": "Delivered", "opened": "Opened by the patient", "acknowledged": "Acknowledged by the patient",
 		"undelivered": "Did not arrive", "failed": "The provider refused it; nothing was sent", "refused": "Not sent: refused by us",
