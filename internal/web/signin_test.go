@@ -120,7 +120,7 @@ func TestIdle(t *testing.T) {
 	}
 	s.world.Clock.Add(4 * time.Minute)
 	live.wants(live.get("/messages/"+id+"/timeline"), 401)
-	v.goes(v.get("/messages/"+id), "/sign-in?next=%2Fmessages%2F"+id+"&reason=ended")
+	v.goes(v.get("/messages/"+id), "/sign-in?next=%2Fmessages%2F"+id+"&reason=idle")
 }
 
 func TestNoRole(t *testing.T) {
