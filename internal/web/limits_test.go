@@ -73,6 +73,7 @@ func TestAddressLimit(t *testing.T) {
 			t.Fatalf("refused after %d", i+1)
 		}
 	}
+	askedOut(v)
 	for _, path := range paths {
 		v.refusedByRate(v.get(path), "address", 100, 60, "too much at once", "Wait ")
 	}
@@ -88,15 +89,18 @@ func TestAddressLimit(t *testing.T) {
 
 	other := &site{Server: second(t, s, limit.New(rc, []byte("one key")))} // a second process with the same Redis
 	w := other.visitor(t)
-	got := w.get("/sign-in")
-	for range 5 { // where Redis is slow for once, it counts alone for a second
-		if got.Code == http.StatusTooManyRequests {
-			break
+	askedOut(w)
+	w.refusedByRate(w.get("/sign-in"), "address", 100, 60)
+}
+
+// askedOut asks until that is too much: at once, unless Redis was slow meanwhile and some were counted by one process
+// alone. A process that knows nothing of the others would need a hundred.
+func askedOut(v *visitor) {
+	for range 50 {
+		if v.get("/sign-in").Code == http.StatusTooManyRequests {
+			return
 		}
-		time.Sleep(1100 * time.Millisecond)
-		got = w.get("/sign-in")
 	}
-	w.refusedByRate(got, "address", 100, 60)
 }
 
 // second is one more server in front of the same clinic.
