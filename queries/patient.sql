@@ -85,6 +85,12 @@ UPDATE contacts SET bounced_at = @at, bounce_code = @code WHERE id = @id AND cli
 INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at)
 VALUES (@id, @clinic_id, @address_index, @channel, 'notice', @status, @source, @wording, @at);
 
+-- name: ConsentReplyAppend :execrows
+-- What an inbound text says, also when it changes nothing. None when this text was told before.
+INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at, reply)
+VALUES (@id, @clinic_id, @address_index, 'sms', 'notice', @status, 'sms', @wording, @at, nullif(@reply::text, ''))
+ON CONFLICT (clinic_id, address_index, reply) WHERE reply IS NOT NULL DO NOTHING;
+
 -- name: ConsentLast :one
 SELECT coalesce((SELECT s.status FROM consents s WHERE s.clinic_id = @clinic_id AND s.address_index = @address_index
         AND s.purpose = 'notice' ORDER BY s.at DESC, s.id DESC LIMIT 1), '')::text;

@@ -178,7 +178,7 @@ func (s *seeding) patients(ctx context.Context) (int, error) {
 		}
 	}
 	reply := clinic.ProviderActor("twilio", "", "seed")
-	return len(rows), sayable(s.clinic.ConsentReply(ctx, reply, optedOut, "STOP"))
+	return len(rows), sayable(s.clinic.ConsentReply(ctx, reply, clinic.Reply{ID: "SM-seed", From: optedOut, Words: "STOP"}))
 }
 
 func readDemo(name string, into any) error {

@@ -58,7 +58,7 @@ func TestAuditOneEventForADeed(t *testing.T) {
 		{clinic.MessageUndo, func() error { return c.MessageUndo(ctx, d, id, v()) }},
 		{clinic.MessageWithdraw, func() error { return c.MessageWithdraw(ctx, d, id, v()) }},
 		{clinic.SettingsShow, func() error { _, err := c.SettingsShow(ctx, d, d.ID); return err }},
-		{clinic.ConsentReply, func() error { return c.ConsentReply(ctx, texter, "+14155550441", "STOP") }},
+		{clinic.ConsentReply, func() error { return c.ConsentReply(ctx, texter, text("+14155550441", "STOP")) }},
 	} {
 		before := w.Strings(t, "SELECT id::text FROM audit_events WHERE rev IS NULL")
 		must(t, step.do())
@@ -156,7 +156,7 @@ func TestAuditMonths(t *testing.T) {
 func TestAuditIsAppendOnly(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
-	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
+	must(t, w.Clinic.ConsentReply(ctx, texter, text("+14155550441", "STOP")))
 	tables := append(w.Strings(t, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit_events'::regclass"), "audit_events", "consents")
 	if len(tables) < 6 {
 		t.Fatalf("only %d tables", len(tables))

@@ -125,7 +125,7 @@ func TestBriefOffersDoctorsWhoCanSign(t *testing.T) {
 		t.Errorf("offered %d doctors, %s first, by %s", len(page.Doctors), page.Doctors[0].Name, page.Form.Channel)
 	}
 	must(t, w.Exec(t, "UPDATE staff SET disabled_at = now() WHERE id = $1", w.Doctor2.ID))
-	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
+	must(t, w.Clinic.ConsentReply(ctx, texter, text("+14155550441", "STOP")))
 	page, err = w.Clinic.BriefNew(ctx, w.Staff, w.Patient)
 	must(t, err)
 	if len(page.Doctors) != 1 || page.Doctors[0].ID != w.Doctor.ID || page.Form.Channel != "email" {

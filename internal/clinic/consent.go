@@ -40,6 +40,19 @@ func (t *tx) consent(ctx context.Context, address []byte, channel, status, sourc
 		Source: source, Wording: "notice-1", At: t.at})
 }
 
+// reply adds what an inbound text says, unless the same text said it before.
+func (t *tx) reply(ctx context.Context, address []byte, status, id string) error {
+	last, err := t.ConsentLast(ctx, db.ConsentLastParams{ClinicID: t.clinicID(), AddressIndex: address})
+	if err != nil {
+		return err
+	}
+	n, err := t.ConsentReplyAppend(ctx, db.ConsentReplyAppendParams{ID: newID(), ClinicID: t.clinicID(), AddressIndex: address, Status: status, Wording: "notice-1", At: t.at, Reply: id})
+	if err == nil && n > 0 && last != status {
+		t.detail["consent"], t.detail["source"] = status, "sms"
+	}
+	return err
+}
+
 // PageStop opts the address that got this link out of notices, by one click and without proof (RFC 8058). An unknown
 // token answers as a known one does.
 func (c *Clinic) PageStop(ctx context.Context, a Actor, token string) error {
@@ -60,24 +73,31 @@ func (c *Clinic) PageStop(ctx context.Context, a Actor, token string) error {
 	return err
 }
 
+// Reply is an inbound SMS.
+type Reply struct {
+	ID    string // the provider's
+	From  string // a number
+	Words string
+}
+
 // ConsentReply records an inbound SMS that opts a number out or in, in every clinic that has or had the number on
-// file. Other words change nothing and are not kept.
-func (c *Clinic) ConsentReply(ctx context.Context, a Actor, from, words string) error {
+// file. Other words change nothing and are not kept, and a text that the provider tells again changes nothing.
+func (c *Clinic) ConsentReply(ctx context.Context, a Actor, r Reply) error {
 	if !a.Can(ConsentReply) {
 		return c.do(ctx, a, ConsentReply, Subject{Kind: "consent"}, nil)
 	}
-	status := replyMeans(words)
+	status := replyMeans(r.Words)
 	if status == "" {
 		return nil
 	}
-	index := c.keys.Index("address", phoneKey(from))
+	index := c.keys.Index("address", phoneKey(r.From))
 	clinics, err := db.New(c.pool).ClinicsOfAddress(ctx, index)
 	if err != nil {
 		return err
 	}
 	for _, clinic := range clinics {
 		a.ClinicID = clinic
-		if err := c.do(ctx, a, ConsentReply, Subject{Kind: "consent"}, func(t *tx) error { return t.consent(ctx, index, "sms", status, "sms") }); err != nil {
+		if err := c.do(ctx, a, ConsentReply, Subject{Kind: "consent"}, func(t *tx) error { return t.reply(ctx, index, status, r.ID) }); err != nil {
 			return err
 		}
 	}

@@ -4,34 +4,56 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"countersign/internal/clinic"
 	"countersign/internal/clinictest"
 )
 
 var texter = clinic.ProviderActor("twilio", "192.0.2.2", "hook")
 
+// text is an SMS that nobody sent before.
+func text(from, words string) clinic.Reply {
+	return clinic.Reply{ID: uuid.NewString(), From: from, Words: words}
+}
+
 func TestConsentReply(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	say := func(words ...string) {
 		for _, s := range words {
-			must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", s))
+			must(t, w.Clinic.ConsentReply(ctx, texter, text("+14155550441", s)))
 		}
 	}
 	say("Thanks!", "HELP", "please stop calling me")
 	wantCount(t, w, 0, "lines", "SELECT count(*) FROM consents")
-	say("stop", "STOP", "Quit") // said three times, written once
+	say("stop", "STOP", "Quit")
 	say("start")
 	say("Revoke")
-	if got := w.Strings(t, "SELECT status || ' ' || source || ' ' || channel FROM consents ORDER BY id"); !slices.Equal(got, []string{"out sms sms", "in sms sms", "out sms sms"}) {
+	if got := w.Strings(t, "SELECT status || ' ' || source || ' ' || channel FROM consents ORDER BY id"); !slices.Equal(got, []string{"out sms sms", "out sms sms", "out sms sms", "in sms sms", "out sms sms"}) {
 		t.Errorf("the ledger reads %q", got)
 	}
 	if !contact(t, w, "sms").OptedOut || contact(t, w, "email").OptedOut {
 		t.Error("the number and only the number is opted out")
 	}
-	if err := w.Clinic.ConsentReply(ctx, w.Staff, "+14155550441", "START"); clinic.KindOf(err) != clinic.Forbidden {
+	if err := w.Clinic.ConsentReply(ctx, w.Staff, text("+14155550441", "START")); clinic.KindOf(err) != clinic.Forbidden {
 		t.Errorf("a person posed as the provider: %v", err)
 	}
+}
+
+// A text that the provider tells a second time, after others, is the same text.
+func TestConsentReplyToldAgain(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	start, stop := text("+14155550441", "START"), text("+14155550441", "STOP")
+	for _, told := range []clinic.Reply{start, stop, start, stop, start} {
+		must(t, w.Clinic.ConsentReply(ctx, texter, told))
+	}
+	if !contact(t, w, "sms").OptedOut {
+		t.Error("a START told again took a STOP back")
+	}
+	wantCount(t, w, 2, "lines", "SELECT count(*) FROM consents")
+	wantCount(t, w, 2, "events that changed something", "SELECT count(*) FROM audit_events WHERE deed = 'consent.reply' AND detail ? 'consent' AND clinic_id = $1", w.ClinicID)
 }
 
 // A number belongs to whoever holds it: every clinic that has it on file hears of it, also when it was replaced since.
@@ -46,9 +68,9 @@ func TestConsentReplyReachesEachClinic(t *testing.T) {
 	f := formOf(p)
 	f.Phone = "+14155550123"
 	must(t, w.Clinic.PatientEdit(ctx, w.Staff, w.Patient, f))
-	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
+	must(t, w.Clinic.ConsentReply(ctx, texter, text("+14155550441", "STOP")))
 	wantCount(t, w, 2, "clinics that wrote it down", "SELECT count(DISTINCT clinic_id) FROM consents WHERE status = 'out'")
-	must(t, w.Clinic.ConsentReply(ctx, texter, "+19999999999", "STOP"))
+	must(t, w.Clinic.ConsentReply(ctx, texter, text("+19999999999", "STOP")))
 	wantCount(t, w, 2, "lines", "SELECT count(*) FROM consents")
 }
 

@@ -226,7 +226,7 @@ func machineActs(w *clinictest.World) []act {
 			return c.DraftFinish(ctx, a, &clinic.Assignment{RequestID: x.message}, clinic.Answer{})
 		}},
 		{"ConsentReply", clinic.ConsentReply, false, func(c *clinic.Clinic, a clinic.Actor, _ things) error {
-			return c.ConsentReply(ctx, a, "+14155550441", "STOP")
+			return c.ConsentReply(ctx, a, text("+14155550441", "STOP"))
 		}},
 	})
 }

@@ -76,7 +76,7 @@ func spoiltDeliveries() map[string]spoilt {
 	}
 	return map[string]spoilt{
 		"opted out": {func(t *testing.T, w *clinictest.World, _ uuid.UUID) {
-			must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), "+14155550441", "STOP"))
+			must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), text("+14155550441", "STOP")))
 		}, "refused", "opted_out"},
 		"number changed": {func(t *testing.T, w *clinictest.World, _ uuid.UUID) {
 			p, err := w.Clinic.PatientShow(ctx, w.Staff, w.Patient)

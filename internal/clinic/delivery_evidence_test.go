@@ -31,7 +31,7 @@ var shelved = map[string]func(testing.TB, *clinictest.World) (message, delivery 
 	},
 	"refused": func(t testing.TB, w *clinictest.World) (uuid.UUID, uuid.UUID) {
 		message, id := notSent(t, w)
-		must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), "+14155550441", "STOP"))
+		must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), text("+14155550441", "STOP")))
 		nothingToClaim(t, w, id)
 		wantState(t, w, id, "refused")
 		return message, id

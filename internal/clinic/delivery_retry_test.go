@@ -63,7 +63,7 @@ var stays = map[string]struct {
 	code  string
 }{
 	"opted out": {func(t *testing.T, w *clinictest.World, _, _ uuid.UUID) {
-		must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), "+14155550441", "STOP"))
+		must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), text("+14155550441", "STOP")))
 	}, "opted_out"},
 	"address changed": {func(t *testing.T, w *clinictest.World, _, _ uuid.UUID) { changePhone(t, w, "+14155550123") }, "contact_changed"},
 	"bounced": {func(t *testing.T, w *clinictest.World, _, _ uuid.UUID) {

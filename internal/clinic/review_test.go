@@ -106,12 +106,12 @@ func TestReviewSubmitRefusesWhatCannotGo(t *testing.T) {
 		t.Fatalf("a blocked message is %s", got)
 	}
 
-	must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), "+14155550441", "STOP"))
+	must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), text("+14155550441", "STOP")))
 	sms := ready(t, w, w.Brief(w.Patient, "sms"))
 	wantCode(t, w.Clinic.ReviewSubmit(ctx, w.Staff, sms, version(t, w, sms)), "opted_out", "an opted-out number")
-	must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), "+14155550441", "start"))
+	must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), text("+14155550441", "start")))
 	must(t, w.Clinic.ReviewSubmit(ctx, w.Staff, sms, version(t, w, sms)))
-	must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), "+14155550441", " stop. "))
+	must(t, w.Clinic.ConsentReply(ctx, clinic.ProviderActor("twilio", "", ""), text("+14155550441", " stop. ")))
 	w.Answer(t, w.Doctor, sms)
 	wantCode(t, w.Clinic.ReviewApprove(ctx, w.Doctor, sms, version(t, w, sms), nil), "opted_out", "opted out since")
 	wantCount(t, w, 0, "deliveries", "SELECT count(*) FROM deliveries")

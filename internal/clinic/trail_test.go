@@ -32,7 +32,7 @@ func TestEveryMachinesDeedIsOnTheTrail(t *testing.T) {
 	evaluate(t, w, 3) // there is no backup
 	restored(t, w)
 	inTheOffice(t, w)
-	must(t, w.Clinic.ConsentReply(ctx, texter, "+14155550441", "STOP"))
+	must(t, w.Clinic.ConsentReply(ctx, texter, text("+14155550441", "STOP")))
 	over := w.Approved(t, w.Patient, "email")
 	must(t, w.Clinic.MessageWithdraw(ctx, w.Doctor, over, version(t, w, over)))
 	keep(t, w, 1)

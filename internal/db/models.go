@@ -202,6 +202,7 @@ type Consent struct {
 	Source       string
 	Wording      string
 	At           time.Time
+	Reply        *string
 }
 
 type Contact struct {

@@ -84,6 +84,39 @@ func (q *Queries) ConsentLast(ctx context.Context, arg ConsentLastParams) (strin
 	return column_1, err
 }
 
+const consentReplyAppend = `-- name: ConsentReplyAppend :execrows
+INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at, reply)
+VALUES ($1, $2, $3, 'sms', 'notice', $4, 'sms', $5, $6, nullif($7::text, ''))
+ON CONFLICT (clinic_id, address_index, reply) WHERE reply IS NOT NULL DO NOTHING
+`
+
+type ConsentReplyAppendParams struct {
+	ID           uuid.UUID
+	ClinicID     uuid.UUID
+	AddressIndex []byte
+	Status       string
+	Wording      string
+	At           time.Time
+	Reply        string
+}
+
+// What an inbound text says, also when it changes nothing. None when this text was told before.
+func (q *Queries) ConsentReplyAppend(ctx context.Context, arg ConsentReplyAppendParams) (int64, error) {
+	result, err := q.db.Exec(ctx, consentReplyAppend,
+		arg.ID,
+		arg.ClinicID,
+		arg.AddressIndex,
+		arg.Status,
+		arg.Wording,
+		arg.At,
+		arg.Reply,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const contactBounce = `-- name: ContactBounce :exec
 UPDATE contacts SET bounced_at = $1, bounce_code = $2 WHERE id = $3 AND clinic_id = $4
 `

@@ -66,7 +66,7 @@ func (s *Server) webhookReply(c *call) error {
 	if reply.OptOutType != "" {
 		words = reply.OptOutType // what the provider understood counts, whatever the language of the word
 	}
-	if err := s.cfg.Clinic.ConsentReply(c.ctx(), s.provider(c, "twilio"), reply.From, words); err != nil {
+	if err := s.cfg.Clinic.ConsentReply(c.ctx(), s.provider(c, "twilio"), clinic.Reply{ID: reply.ProviderID, From: reply.From, Words: words}); err != nil {
 		return err
 	}
 	return c.Blob(http.StatusOK, "text/xml; charset=utf-8", []byte("<Response></Response>"))

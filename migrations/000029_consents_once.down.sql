@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY consents_once;
