@@ -178,6 +178,15 @@ func (s *spy) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQu
 }
 func (s *spy) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
+// A transaction's first statement goes with its beginning, as a batch.
+func (s *spy) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+func (s *spy) TraceBatchQuery(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchQueryData) {
+	s.TraceQueryStart(ctx, conn, pgx.TraceQueryStartData{SQL: data.SQL, Args: data.Args})
+}
+func (s *spy) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
 // The list and its counts read ranges of the index made for them, whatever the filter, and each page is two questions.
 func TestDeliveryListIsIndexed(t *testing.T) {
 	t.Parallel()
