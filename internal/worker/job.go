@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -86,7 +87,8 @@ const (
 	retiringTime = 4 * time.Minute
 )
 
-// nightly does the night's work when it is due, or asked for, by a clock that can be believed: first the messages that go by the clinics' settings, then the rest.
+// nightly does the night's work when it is due, or asked for, by a clock that can be believed: first the messages that go by the
+// clinics' settings, then the rest. A message that cannot go is an error of this night, and keeps nothing else waiting.
 func (w *Worker) nightly(ctx context.Context) error {
 	asked := wasAsked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, nightlyTime)
@@ -94,28 +96,29 @@ func (w *Worker) nightly(ctx context.Context) error {
 	if err := w.cfg.Clinic.ClockFits(ctx); err != nil {
 		return err
 	}
-	more, err := w.retire(ctx, asked)
-	if err != nil {
-		return err
-	}
+	more, failed := w.retire(ctx, asked)
 	did, err := w.cfg.Clinic.JobNightly(ctx, clinic.WorkerActor("nightly"), asked, more)
+	err = cmp.Or(failed, err)
 	if err == nil && !did {
 		return idle
 	}
 	return err
 }
 
-// retire takes messages whose time is over, batch by batch, and says whether it had to stop before the end.
+// retire takes messages whose time is over, clinic by clinic and batch by batch, and says whether it had to stop before the end.
+// What a clinic failed at waits for the next night; the other clinics' go.
 func (w *Worker) retire(ctx context.Context, asked bool) (more bool, err error) {
 	until := time.Now().Add(retiringTime)
 	due, err := w.cfg.Clinic.RetentionDue(ctx, asked)
 	for i := range due {
-		for left := true; left && err == nil; {
+		left, failed := true, error(nil)
+		for left && failed == nil {
 			if time.Now().After(until) {
-				return true, nil
+				return true, err
 			}
-			_, left, err = w.cfg.Clinic.MessageRetire(ctx, clinic.WorkerActor("nightly"), &due[i])
+			_, left, failed = w.cfg.Clinic.MessageRetire(ctx, clinic.WorkerActor("nightly"), &due[i])
 		}
+		err = cmp.Or(err, failed)
 	}
 	return false, err
 }

@@ -170,3 +170,39 @@ func TestAWrongClockDeletesNothing(t *testing.T) {
 		t.Errorf("%d messages are left", n)
 	}
 }
+
+// A message that cannot go fails the night, and neither another clinic's messages nor the rest of the night's work wait for it.
+func TestOneMessageHoldsNoNightUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	near := w.Neighbour(t)
+	for _, c := range []*clinictest.World{w.World, near} {
+		message := c.Approved(t, c.Patient, "email")
+		if err := c.Clinic.MessageWithdraw(t.Context(), c.Doctor, message, c.Show(t, c.Doctor, message).Message.Version); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, sql := range []string{`DO $$ BEGIN SET LOCAL session_replication_role = replica; UPDATE messages SET updated_at = updated_at - interval '3 years';
+			UPDATE deliveries SET updated_at = updated_at - interval '3 years'; UPDATE pages SET expires_at = expires_at - interval '3 years'; END $$`,
+		"UPDATE clinics SET retention_years = 1",
+		"CREATE FUNCTION stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'it stays'; END $$",
+		"CREATE TRIGGER stays BEFORE DELETE ON messages FOR EACH ROW WHEN (OLD.clinic_id = '" + w.ClinicID.String() + "') EXECUTE FUNCTION stays()"} {
+		if err := w.Exec(t, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.config.NightlyEvery = 30 * time.Millisecond
+	w.config.JobsEvery = 30 * time.Millisecond
+	if err := w.Clinic.JobRun(t.Context(), w.Admin, clinic.JobNightlyName); err != nil {
+		t.Fatal(err)
+	}
+	stop := w.start(t)
+	eventually(t, "the night's work has been done", func() bool {
+		return w.Count(t, "SELECT count(*) FROM job_runs WHERE job = 'nightly' AND ran_at IS NOT NULL AND code <> ''") == 1 &&
+			w.Count(t, "SELECT count(*) FROM audit_events WHERE deed = 'job.nightly' AND outcome = 'done'") > 0
+	})
+	stop()
+	if left := w.Strings(t, "SELECT clinic_id::text FROM messages"); len(left) != 1 || left[0] != w.ClinicID.String() {
+		t.Errorf("the messages of %v are left", left)
+	}
+}
