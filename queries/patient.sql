@@ -81,14 +81,10 @@ WHERE id = @id AND clinic_id = @clinic_id AND (verified_at IS NULL OR bounced_at
 -- name: ContactBounce :exec
 UPDATE contacts SET bounced_at = @at, bounce_code = @code WHERE id = @id AND clinic_id = @clinic_id;
 
--- name: ConsentAppend :exec
-INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at)
-VALUES (@id, @clinic_id, @address_index, @channel, 'notice', @status, @source, @wording, @at);
-
--- name: ConsentReplyAppend :execrows
--- What an inbound text says, also when it changes nothing. None when this text was told before.
+-- name: ConsentAppend :execrows
+-- Reply is the inbound text that said so, if one did. None when this text was told before.
 INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at, reply)
-VALUES (@id, @clinic_id, @address_index, 'sms', 'notice', @status, 'sms', @wording, @at, nullif(@reply::text, ''))
+VALUES (@id, @clinic_id, @address_index, @channel, 'notice', @status, @source, @wording, @at, nullif(@reply::text, ''))
 ON CONFLICT (clinic_id, address_index, reply) WHERE reply IS NOT NULL DO NOTHING;
 
 -- name: ConsentLast :one

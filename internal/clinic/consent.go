@@ -29,26 +29,17 @@ func replyMeans(words string) string {
 	return ""
 }
 
-// consent adds a line to the ledger unless its last line says the same.
-func (t *tx) consent(ctx context.Context, address []byte, channel, status, source string) error {
+// consent adds a line to the ledger unless its last line says the same. What an inbound text says is added all the same, so that it
+// is known when the provider tells it again.
+func (t *tx) consent(ctx context.Context, address []byte, channel, status, source, reply string) error {
 	last, err := t.ConsentLast(ctx, db.ConsentLastParams{ClinicID: t.clinicID(), AddressIndex: address})
-	if err != nil || last == status {
+	if err != nil || last == status && reply == "" {
 		return err
 	}
-	t.detail["consent"], t.detail["source"] = status, source
-	return t.ConsentAppend(ctx, db.ConsentAppendParams{ID: newID(), ClinicID: t.clinicID(), AddressIndex: address, Channel: channel, Status: status,
-		Source: source, Wording: "notice-1", At: t.at})
-}
-
-// reply adds what an inbound text says, unless the same text said it before.
-func (t *tx) reply(ctx context.Context, address []byte, status, id string) error {
-	last, err := t.ConsentLast(ctx, db.ConsentLastParams{ClinicID: t.clinicID(), AddressIndex: address})
-	if err != nil {
-		return err
-	}
-	n, err := t.ConsentReplyAppend(ctx, db.ConsentReplyAppendParams{ID: newID(), ClinicID: t.clinicID(), AddressIndex: address, Status: status, Wording: "notice-1", At: t.at, Reply: id})
+	n, err := t.ConsentAppend(ctx, db.ConsentAppendParams{ID: newID(), ClinicID: t.clinicID(), AddressIndex: address, Channel: channel, Status: status,
+		Source: source, Wording: "notice-1", At: t.at, Reply: reply})
 	if err == nil && n > 0 && last != status {
-		t.detail["consent"], t.detail["source"] = status, "sms"
+		t.detail["consent"], t.detail["source"] = status, source
 	}
 	return err
 }
@@ -65,7 +56,7 @@ func (c *Clinic) PageStop(ctx context.Context, a Actor, token string) error {
 		if err != nil {
 			return found(err)
 		}
-		return t.consent(ctx, d.RecipientIndex, d.Channel, "out", "one_click")
+		return t.consent(ctx, d.RecipientIndex, d.Channel, "out", "one_click", "")
 	})
 	if KindOf(err) == NotFound {
 		return nil
@@ -97,7 +88,7 @@ func (c *Clinic) ConsentReply(ctx context.Context, a Actor, r Reply) error {
 	}
 	for _, clinic := range clinics {
 		a.ClinicID = clinic
-		if err := c.do(ctx, a, ConsentReply, Subject{Kind: "consent"}, func(t *tx) error { return t.reply(ctx, index, status, r.ID) }); err != nil {
+		if err := c.do(ctx, a, ConsentReply, Subject{Kind: "consent"}, func(t *tx) error { return t.consent(ctx, index, "sms", status, "sms", r.ID) }); err != nil {
 			return err
 		}
 	}

@@ -184,7 +184,7 @@ func (t *tx) foldInto(ctx context.Context, d *db.Delivery, r Receipt) error {
 		t.learnProviderID(d, r)
 	}
 	if r.Code == stoppedCode {
-		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
+		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider", ""); err != nil {
 			return err
 		}
 	}

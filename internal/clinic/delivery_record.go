@@ -131,7 +131,7 @@ func (t *tx) learn(ctx context.Context, d *db.Delivery, r *record, early bool) e
 		}
 	}
 	if r.out.Code == stoppedCode {
-		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider"); err != nil {
+		if err := t.consent(ctx, d.RecipientIndex, d.Channel, "out", "provider", ""); err != nil {
 			return err
 		}
 	}

@@ -75,13 +75,8 @@ func (v MessageView) Trouble() *DeliveryView {
 	if v.Message.Status != "approved" || v.OpenedAt != nil {
 		return nil
 	}
-	for i := len(v.Deliveries) - 1; i >= 0; i-- {
-		if d := &v.Deliveries[i]; !d.Reminder {
-			if d.Level == "stop" {
-				return d
-			}
-			return nil
-		}
+	if last := v.lastNotice(); last.Level == "stop" {
+		return &last
 	}
 	return nil
 }

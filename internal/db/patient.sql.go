@@ -37,9 +37,10 @@ func (q *Queries) ClinicsOfAddress(ctx context.Context, addressIndex []byte) ([]
 	return items, nil
 }
 
-const consentAppend = `-- name: ConsentAppend :exec
-INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at)
-VALUES ($1, $2, $3, $4, 'notice', $5, $6, $7, $8)
+const consentAppend = `-- name: ConsentAppend :execrows
+INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at, reply)
+VALUES ($1, $2, $3, $4, 'notice', $5, $6, $7, $8, nullif($9::text, ''))
+ON CONFLICT (clinic_id, address_index, reply) WHERE reply IS NOT NULL DO NOTHING
 `
 
 type ConsentAppendParams struct {
@@ -51,10 +52,12 @@ type ConsentAppendParams struct {
 	Source       string
 	Wording      string
 	At           time.Time
+	Reply        string
 }
 
-func (q *Queries) ConsentAppend(ctx context.Context, arg ConsentAppendParams) error {
-	_, err := q.db.Exec(ctx, consentAppend,
+// Reply is the inbound text that said so, if one did. None when this text was told before.
+func (q *Queries) ConsentAppend(ctx context.Context, arg ConsentAppendParams) (int64, error) {
+	result, err := q.db.Exec(ctx, consentAppend,
 		arg.ID,
 		arg.ClinicID,
 		arg.AddressIndex,
@@ -63,8 +66,12 @@ func (q *Queries) ConsentAppend(ctx context.Context, arg ConsentAppendParams) er
 		arg.Source,
 		arg.Wording,
 		arg.At,
+		arg.Reply,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const consentLast = `-- name: ConsentLast :one
@@ -82,39 +89,6 @@ func (q *Queries) ConsentLast(ctx context.Context, arg ConsentLastParams) (strin
 	var column_1 string
 	err := row.Scan(&column_1)
 	return column_1, err
-}
-
-const consentReplyAppend = `-- name: ConsentReplyAppend :execrows
-INSERT INTO consents (id, clinic_id, address_index, channel, purpose, status, source, wording, at, reply)
-VALUES ($1, $2, $3, 'sms', 'notice', $4, 'sms', $5, $6, nullif($7::text, ''))
-ON CONFLICT (clinic_id, address_index, reply) WHERE reply IS NOT NULL DO NOTHING
-`
-
-type ConsentReplyAppendParams struct {
-	ID           uuid.UUID
-	ClinicID     uuid.UUID
-	AddressIndex []byte
-	Status       string
-	Wording      string
-	At           time.Time
-	Reply        string
-}
-
-// What an inbound text says, also when it changes nothing. None when this text was told before.
-func (q *Queries) ConsentReplyAppend(ctx context.Context, arg ConsentReplyAppendParams) (int64, error) {
-	result, err := q.db.Exec(ctx, consentReplyAppend,
-		arg.ID,
-		arg.ClinicID,
-		arg.AddressIndex,
-		arg.Status,
-		arg.Wording,
-		arg.At,
-		arg.Reply,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
 }
 
 const contactBounce = `-- name: ContactBounce :exec
