@@ -80,7 +80,6 @@ func (s *stage) putBack(n int) { s.rewind(n, "queued", ", provider = '', provide
 // rewind sets the first n rows to a state that they were in before, and forgets the reports about them: a claim that finds
 // one does not send again.
 func (s *stage) rewind(n int, state, more string) {
-	s.tidy()
 	ctx := context.Background()
 	tx, err := s.own.Begin(ctx)
 	must(s.b, err)
@@ -97,7 +96,7 @@ func (s *stage) rewind(n int, state, more string) {
 	}
 }
 
-// tidy is what autovacuum and the checkpointer would have done by now.
+// tidy is what autovacuum and the checkpointer would have done by now. After it each connection plans its statements anew.
 func (s *stage) tidy() {
 	for _, sql := range []string{"VACUUM (ANALYZE)", "CHECKPOINT"} {
 		_, err := s.own.Exec(context.Background(), sql)

@@ -59,8 +59,14 @@ func (c *crew) stop() {
 	}
 }
 
-// send puts n rows back, has the crew send them, and proves by the provider's log that each went once.
+// send tidies up, puts n rows back, has the crew send them, and proves by the provider's log that each went once.
 func (c *crew) send(n int) outcome {
+	c.s.tidy()
+	return c.resend(n)
+}
+
+// resend is send without the tidying.
+func (c *crew) resend(n int) outcome {
 	s := c.s
 	s.awaitSent(time.Minute) // what was due before
 	s.skipLog()

@@ -106,7 +106,7 @@ func (s *stage) await(what string, most time.Duration, so func() bool) {
 }
 
 // noReports is a provider that tells nothing: reports are a measure of their own.
-const noReports = `{"kind":"lost","probability":1}`
+const noReports = `{"kind":"silent","probability":1}`
 
 // quietProvider lets the provider accept at once and tell nothing.
 func (s *stage) quietProvider() {

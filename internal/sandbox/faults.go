@@ -25,6 +25,8 @@ import (
 //	403                  as if the account might not send              no
 //	302                  sent elsewhere, as a proxy in between would   no
 //	unreadable-2xx       2xx with a body and headers that say nothing  yes
+//	silent               webhooks: none are made, as for an account    yes
+//	                     that has no address for them
 //	lost                 webhooks: the event never reaches the app     yes
 //	twice                webhooks: each event is told two times        yes
 //	tripled              webhooks: each event is told three times      yes
@@ -59,7 +61,7 @@ var faultKinds = map[string]faultClass{
 	"refuse": requestFault, "reset-before-headers": requestFault, "reset-after-headers": requestFault,
 	"timeout": requestFault, "slow": requestFault, "500": requestFault, "503": requestFault, "429": requestFault,
 	"401": requestFault, "403": requestFault, "302": requestFault, "unreadable-2xx": requestFault,
-	"lost": webhookFault, "twice": webhookFault, "tripled": webhookFault, "shuffled": webhookFault, "late": webhookFault, "forged": webhookFault,
+	"silent": webhookFault, "lost": webhookFault, "twice": webhookFault, "tripled": webhookFault, "shuffled": webhookFault, "late": webhookFault, "forged": webhookFault,
 	"bad-json": modelFault, "refusal": modelFault, "truncated": modelFault,
 }
 

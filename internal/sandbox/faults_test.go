@@ -141,6 +141,23 @@ func TestFaultsOfWebhooks(t *testing.T) {
 	}
 }
 
+func TestSilentProvidersMakeNoWebhooks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.faults(`{"sendgrid":[{"kind":"silent","probability":1}],"twilio":[{"kind":"silent","probability":1}]}`)
+	w.mail("rosa@home.example", "d-1")
+	w.sms("+15551230100", "d-2")
+	w.faults(`{"sendgrid":[]}`)
+	w.mail("rosa@home.example", "d-3")
+	for range 2 {
+		if told := w.events(w.next()); told[0]["d"] != "d-3" {
+			t.Errorf("told of %v", told)
+		}
+	}
+	w.until("the events of the last mail", func(m []sandbox.Message) bool { return len(m[0].Events) == 2 })
+	w.until("none of those before it", func(m []sandbox.Message) bool { return len(m) == 3 && len(m[1].Events)+len(m[2].Events) == 0 })
+}
+
 func TestTripledLateAndForgedWebhooks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

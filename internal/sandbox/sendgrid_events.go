@@ -55,9 +55,12 @@ func mailID(e Entry) string {
 // tellMailEvents tells the app, in the background, what becomes of an accepted mail: one post per event, in order,
 // unless a webhook fault says otherwise.
 func (s *Sandbox) tellMailEvents(e Entry) {
+	f := s.faults.pick(sendgrid, webhookFault)
+	if f.Kind == "silent" {
+		return
+	}
 	names := outcomeOf(sendgrid, e.Recipient).events
 	s.calls.start(func(ctx context.Context) {
-		f := s.faults.pick(sendgrid, webhookFault)
 		if f.Kind == "shuffled" && pause(ctx, s.opt.CallbackDelay) {
 			var batch []mailEvent
 			for _, name := range slices.Backward(names) {
