@@ -21,6 +21,7 @@ type MessageHead struct {
 	DueAt                   time.Time
 	SignerName, SignerRole  string
 	SignedAt                *time.Time
+	UndoSeconds             int // of the clinic's setting, from a signature on
 	UndoUntil               *time.Time
 	SendAt                  *time.Time // not before
 	Unsent                  string     // why the last signature's notice was not sent in time, while it waits for another
@@ -193,7 +194,7 @@ func (t *tx) viewOf(ctx context.Context, m db.MessageGetRow) (DraftView, *chest,
 func headOf(m db.MessageGetRow) MessageHead {
 	h := MessageHead{ID: m.ID, PatientID: m.PatientID, Status: m.Status, Priority: Priorities[m.Priority], Kind: m.Kind, Channel: m.Channel,
 		Version: int(m.Version), RedFlag: m.RedFlag, Doctor: Person{ID: m.DoctorID, Name: m.DoctorName, Role: string(Doctor)},
-		Author: Person{ID: m.AuthorID, Name: m.AuthorName}, DueAt: m.DueAt, SignedAt: m.SignedAt,
+		Author: Person{ID: m.AuthorID, Name: m.AuthorName}, DueAt: m.DueAt, SignedAt: m.SignedAt, UndoSeconds: int(m.UndoSeconds),
 		ClinicPhone: m.ClinicPhone, ClinicZone: m.ClinicZone, EmergencyLine: m.EmergencyLine, createdAt: m.CreatedAt}
 	if m.SignerName != nil {
 		h.signerID, h.SignerName, h.SignerRole = *m.SignerID, *m.SignerName, *m.SignerRole

@@ -10,12 +10,14 @@ import (
 
 // PageView is what a patient sees behind the link.
 type PageView struct {
-	ClinicName, ClinicPhone, EmergencyLine, Language string
-	Zone                                             *time.Location
-	Paragraphs                                       []Text
-	SignerName, SignerRole                           string
-	SignedAt                                         time.Time
-	AcknowledgedAt                                   *time.Time
+	ClinicName, ClinicPhone, EmergencyLine string
+	Language                               string // of the page around the letter
+	Zone                                   *time.Location
+	Paragraphs                             []Text
+	Written                                string // the letter's language, which is the patient's on file
+	SignerName, SignerRole                 string
+	SignedAt                               time.Time
+	AcknowledgedAt                         *time.Time
 }
 
 func (c *Clinic) pageLink(token string) string { return c.baseURL + "/m/" + token }
@@ -195,7 +197,7 @@ func (c *Clinic) PageRead(ctx context.Context, a Actor, token, cookie string) (P
 		if !c.holds(pg.FinalMac, s) {
 			return refuse(Internal, "signature", "This message could not be verified, so it is not shown. Please call the clinic.")
 		}
-		v = PageView{ClinicName: pg.NoticeName, ClinicPhone: pg.ClinicPhone, EmergencyLine: pg.EmergencyLine, Language: pg.Language,
+		v = PageView{ClinicName: pg.NoticeName, ClinicPhone: pg.ClinicPhone, EmergencyLine: pg.EmergencyLine, Language: pg.Language, Written: pg.Language,
 			Zone: zoneOf(db.Clinic{TimeZone: pg.ClinicZone}), SignerName: *pg.SignerName, SignerRole: *pg.SignerRole, SignedAt: *pg.SignedAt, AcknowledgedAt: pg.AcknowledgedAt}
 		for _, p := range plainParagraphs(final.Reveal()) {
 			v.Paragraphs = append(v.Paragraphs, p.Pieces[0].Text)

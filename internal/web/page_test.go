@@ -97,12 +97,12 @@ func TestPatientsLanguage(t *testing.T) {
 	v.wants(v.get(link+"?lang=es"), 200, `action="`+link+`?lang=es"`)
 	v.goes(v.post(link+"?lang=es", "month", "5", "day", "30", "year", "1967"), link+"/read?lang=es")
 	spanish := v.get(link + "/read?lang=es")
-	v.wants(spanish, 200, `lang="es"`, "He leído esto", link+"/read?lang=en", link+"/acknowledge?lang=es")
+	v.wants(spanish, 200, `<html lang="es"`, `<div class="letter" lang="en">`, "He leído esto", link+"/read?lang=en", link+"/acknowledge?lang=es")
 	if spanish.Header().Get("Refresh") != "900; url="+link+"?lang=es" {
 		t.Error(spanish.Header())
 	}
 	v.goes(v.post(link+"/acknowledge?lang=es"), link+"/read?lang=es")
-	v.wants(v.get(link+"/read"), 200, "Thank you.", link+"/read?lang=es")
+	v.wants(v.get(link+"/read"), 200, `<html lang="en"`, `<div class="letter">`, "Thank you.", link+"/read?lang=es")
 }
 
 func TestPatientStops(t *testing.T) {

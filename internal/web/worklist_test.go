@@ -35,3 +35,16 @@ func TestTimelineBringsTheRest(t *testing.T) {
 		t.Error("the page itself is no answer to a refresh")
 	}
 }
+
+// Who is asked whether to sign reads for how long that can be undone.
+func TestSigningSaysTheTimeToUndo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id := s.world.Submitted(t, s.world.Patient, "email")
+	s.world.Answer(t, s.world.Doctor, id)
+	doctor := s.as(t, s.world.Doctor)
+	for seconds, words := range map[int]string{45: "You can undo it for 45 seconds.", 1: "You can undo it for 1 second.", 0: "There is no time to undo it."} {
+		s.world.UndoWindow(t, seconds)
+		doctor.wants(doctor.get("/reviews/"+id.String()), 200, words)
+	}
+}
