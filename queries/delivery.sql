@@ -139,6 +139,11 @@ SELECT * FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_
 -- name: DeliveryOfMessage :one
 SELECT * FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_id AND kind = 'notice' ORDER BY round DESC LIMIT 1 FOR UPDATE;
 
+-- name: DeliveryToStop :one
+-- The one that a link to stop names, or the last notice where it names none.
+SELECT channel, recipient_index FROM deliveries WHERE message_id = @message_id AND clinic_id = @clinic_id
+    AND CASE WHEN @id::uuid = '00000000-0000-0000-0000-000000000000' THEN kind = 'notice' ELSE id = @id END ORDER BY round DESC LIMIT 1;
+
 -- name: DeliverySteps :many
 SELECT e.at, e.subject_id, e.rev, e.detail, e.deed, coalesce(s.name, '')::text AS person FROM audit_events e
 LEFT JOIN staff s ON s.id = e.actor_id AND s.clinic_id = e.clinic_id AND e.actor_kind = 'person'

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"countersign/internal/db"
 )
 
@@ -44,15 +46,15 @@ func (t *tx) consent(ctx context.Context, address []byte, channel, status, sourc
 	return err
 }
 
-// PageStop opts the address that got this link out of notices, by one click and without proof (RFC 8058). An unknown
-// token answers as a known one does.
-func (c *Clinic) PageStop(ctx context.Context, a Actor, token string) error {
+// PageStop opts the address that got this delivery's link out of notices, by one click and without proof (RFC 8058). The links of
+// older mails name no delivery: the last notice's address is meant. What is unknown answers as what is known does.
+func (c *Clinic) PageStop(ctx context.Context, a Actor, token string, delivery uuid.UUID) error {
 	err := c.do(ctx, a.asPatient(), PageStop, Subject{Kind: "page"}, func(t *tx) error {
 		pg, _, err := t.pageByToken(ctx, token)
 		if err != nil {
 			return err
 		}
-		d, err := t.DeliveryOfMessage(ctx, db.DeliveryOfMessageParams{MessageID: &pg.MessageID, ClinicID: pg.ClinicID})
+		d, err := t.DeliveryToStop(ctx, db.DeliveryToStopParams{MessageID: &pg.MessageID, ClinicID: pg.ClinicID, ID: delivery})
 		if err != nil {
 			return found(err)
 		}

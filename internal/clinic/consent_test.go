@@ -2,6 +2,7 @@ package clinic_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -78,10 +79,12 @@ func TestPageStop(t *testing.T) {
 	t.Parallel()
 	w := clinictest.New(t)
 	message, p := sent(t, w, "email", "x1")
-	must(t, w.Clinic.PageStop(ctx, nobody, "no-such-token")) // answers like any other
+	must(t, w.Clinic.PageStop(ctx, nobody, "no-such-token", uuid.Nil)) // answers like any other
 	wantCount(t, w, 0, "lines", "SELECT count(*) FROM consents")
-	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(p)))
-	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(p)))
+	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(p), uuid.New())) // of no delivery of this message
+	wantCount(t, w, 0, "lines", "SELECT count(*) FROM consents")
+	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(p), p.DeliveryID))
+	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(p), uuid.Nil)) // as the links of older mails
 	wantCount(t, w, 1, "lines", "SELECT count(*) FROM consents WHERE status = 'out' AND source = 'one_click' AND channel = 'email'")
 	if !contact(t, w, "email").OptedOut {
 		t.Error("the address is not opted out")
@@ -91,4 +94,34 @@ func TestPageStop(t *testing.T) {
 	}
 	next := ready(t, w, w.Brief(w.Patient, "email"))
 	wantCode(t, w.Clinic.ReviewSubmit(ctx, w.Staff, next, version(t, w, next)), "opted_out", "the next message")
+}
+
+// Whoever got a mail by mistake stops that address. The one that is right by now goes on hearing.
+func TestPageStopIsOfTheAddressThatGotTheMail(t *testing.T) {
+	t.Parallel()
+	w := clinictest.New(t)
+	message, wrong := sent(t, w, "email", "x1")
+	must(t, w.Clinic.DeliveryReceive(ctx, mailer, []clinic.Receipt{receipt("k1", "x1", "undelivered", w.Clock.Now())}))
+	p, err := w.Clinic.PatientShow(ctx, w.Staff, w.Patient)
+	must(t, err)
+	f := formOf(p)
+	f.Email = "rosa@right.example"
+	must(t, w.Clinic.PatientEdit(ctx, w.Staff, w.Patient, f))
+	must(t, w.Clinic.MessageUndo(ctx, w.Doctor, message, version(t, w, message)))
+	must(t, w.Clinic.ReviewApprove(ctx, w.Doctor, message, version(t, w, message), nil))
+	right := claimed(t, w, message)
+	for _, q := range []*clinic.Parcel{wrong, right} {
+		if stop := "/m/" + tokenOf(q) + "/stop?d=" + q.DeliveryID.String(); !strings.HasSuffix(q.StopURL, stop) || !strings.HasSuffix(q.Body.Reveal(), stop+"\n") {
+			t.Errorf("the mail to %s stops by %s", q.To.Reveal(), q.StopURL)
+		}
+	}
+	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(right), wrong.DeliveryID))
+	if contact(t, w, "email").OptedOut {
+		t.Error("the address of now is opted out by the mail to another")
+	}
+	wantCount(t, w, 1, "addresses that are opted out", "SELECT count(*) FROM consents WHERE status = 'out'")
+	must(t, w.Clinic.PageStop(ctx, nobody, tokenOf(right), right.DeliveryID))
+	if !contact(t, w, "email").OptedOut {
+		t.Error("the address of now is not opted out")
+	}
 }

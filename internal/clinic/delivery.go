@@ -15,13 +15,16 @@ import (
 )
 
 // notice is the fixed text of an e-mail or SMS: no clinical word, no name of a patient or doctor.
-func notice(clinicName, channel, link string) (subject, body string) {
+func notice(clinicName, channel, link, stop string) (subject, body string) {
 	if channel == "sms" {
 		return "", fmt.Sprintf("You have a new message from %s. Read it: %s Reply STOP to opt out", clinicName, link)
 	}
 	return "You have a new message from " + clinicName,
-		fmt.Sprintf("You have a new message from %s.\n\nRead it: %s\n\nWe will ask for your date of birth, so that only you can read it.\n\nNo more e-mails like this: %s/stop\n", clinicName, link, link)
+		fmt.Sprintf("You have a new message from %s.\n\nRead it: %s\n\nWe will ask for your date of birth, so that only you can read it.\n\nNo more e-mails like this: %s\n", clinicName, link, stop)
 }
+
+// stopLink is where a delivery's address is opted out: another of the same message may have gone elsewhere.
+func stopLink(link string, delivery uuid.UUID) string { return link + "/stop?d=" + delivery.String() }
 
 // deliverNotice writes the delivery that approve promises: the page behind the link, the exact notice, sealed, and
 // when it may go. The row is the outbox; nothing else has to be remembered.
@@ -58,17 +61,18 @@ func (t *tx) promised(ctx context.Context, m db.MessageLockRow) (promised, error
 // promise is the next round of a notice, due at a time, to the contact that was signed for.
 func (t *tx) promise(ctx context.Context, b *chest, m db.MessageLockRow, contact db.ContactsOfPatientRow, cl db.Clinic, due time.Time, before promised) error {
 	link := t.page(ctx, b, m, due.AddDate(0, 0, int(cl.PageDays)), before.page)
-	_, body := notice(cl.NoticeName, m.Channel, link)
+	id := newID()
+	_, body := notice(cl.NoticeName, m.Channel, link, stopLink(link, id))
 	to := b.open(contact.AddressSealed, "contacts", "address", contact.ID).Reveal()
-	return t.outgoing(ctx, b, to, body, db.DeliveryCreateParams{ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version, Kind: "notice",
-		Round: before.rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
+	return t.outgoing(ctx, b, to, body, db.DeliveryCreateParams{ID: id, ClinicID: m.ClinicID, PatientID: m.PatientID, MessageID: &m.ID, MessageVersion: &m.Version,
+		Kind: "notice", Round: before.rounds + 1, Channel: m.Channel, ContactID: &contact.ID, Priority: m.Priority, RecipientIndex: contact.AddressIndex,
 		NextAttemptAt: due, NotAfter: due.Add(notAfter(m.Priority))})
 }
 
 // outgoing puts off writing a delivery with its first event: what goes out, and where, is sealed and bound together. If it is due,
 // the queue is nudged.
 func (t *tx) outgoing(ctx context.Context, b *chest, to, body string, row db.DeliveryCreateParams) error {
-	row.ID, row.CreatedAt = newID(), t.at
+	row.CreatedAt = t.at
 	row.RecipientSealed, row.BodySealed = b.seal(to, "deliveries", "recipient", row.ID), b.seal(body, "deliveries", "body", row.ID)
 	row.Mac = t.c.noticeMAC(row.Kind, row.ID, row.Channel, to, body, *row.MessageVersion)
 	if b.err != nil {

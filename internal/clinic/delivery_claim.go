@@ -180,5 +180,5 @@ func (c *Clinic) stopURL(b *chest, x db.DeliveriesTakeRow) string {
 	if x.PageID == nil || x.Delivery.Channel != "email" {
 		return ""
 	}
-	return c.pageLink(b.open(x.TokenSealed, "pages", "token", *x.PageID).Reveal()) + "/stop"
+	return stopLink(c.pageLink(b.open(x.TokenSealed, "pages", "token", *x.PageID).Reveal()), x.Delivery.ID)
 }

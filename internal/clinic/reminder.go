@@ -22,10 +22,10 @@ const reminderKind = "reminder"
 
 // reminder is the fixed text of a further e-mail or SMS about a message that nobody has opened, in the patient's language. Like a
 // notice it says nothing of what the message is about, and the link is the same. What stands on the first line is the e-mail's subject.
-func reminder(clinicName, channel, language, link string) string {
+func reminder(clinicName, channel, language, link, stop string) string {
 	words := map[string]string{
-		"en email": "Reminder: you have a message from %s that has not been read\n\nRead it: %s\n\nWe will ask for your date of birth, so that only you can read it.\n\nNo more e-mails like this: %s/stop\n",
-		"es email": "Recordatorio: tiene un mensaje de %s sin leer\n\nLéalo aquí: %s\n\nLe pediremos su fecha de nacimiento para que solo usted pueda leerlo.\n\nNo recibir más correos como este: %s/stop\n",
+		"en email": "Reminder: you have a message from %s that has not been read\n\nRead it: %s\n\nWe will ask for your date of birth, so that only you can read it.\n\nNo more e-mails like this: %s\n",
+		"es email": "Recordatorio: tiene un mensaje de %s sin leer\n\nLéalo aquí: %s\n\nLe pediremos su fecha de nacimiento para que solo usted pueda leerlo.\n\nNo recibir más correos como este: %s\n",
 		"en sms":   "Reminder: you have a message from %s that has not been read. Read it: %s Reply STOP to opt out",
 		"es sms":   "Recordatorio: tiene un mensaje de %s sin leer. Leer: %s Responda STOP para no recibir mensajes",
 	}
@@ -35,7 +35,7 @@ func reminder(clinicName, channel, language, link string) string {
 	if channel == "sms" {
 		return fmt.Sprintf(words[language+" sms"], clinicName, link)
 	}
-	return fmt.Sprintf(words[language+" email"], clinicName, link, link)
+	return fmt.Sprintf(words[language+" email"], clinicName, link, stop)
 }
 
 // subjectOf is an e-mail's subject: a notice's own, and of a reminder its first line, which is sealed with the rest.
@@ -44,7 +44,7 @@ func subjectOf(kind, clinicName, channel string, body Text) string {
 		line, _, _ := strings.Cut(body.Reveal(), "\n")
 		return line
 	}
-	subject, _ := notice(clinicName, channel, "")
+	subject, _ := notice(clinicName, channel, "", "")
 	return subject
 }
 
@@ -173,7 +173,8 @@ func (t *tx) remind(ctx context.Context, r db.FollowUpsDueRow) (closed bool, err
 		return closed, err
 	}
 	t.names = append(t.names, "message-"+r.MessageID.String())
-	return false, t.outgoing(ctx, b, to, reminder(r.NoticeName, r.Channel, r.Language, link), db.DeliveryCreateParams{ClinicID: r.ClinicID, PatientID: r.PatientID,
+	id := newID()
+	return false, t.outgoing(ctx, b, to, reminder(r.NoticeName, r.Channel, r.Language, link, stopLink(link, id)), db.DeliveryCreateParams{ID: id, ClinicID: r.ClinicID, PatientID: r.PatientID,
 		MessageID: &r.MessageID, MessageVersion: &r.MessageVersion, Kind: reminderKind, Round: r.Round + 1, Channel: r.Channel, ContactID: r.ContactID, Priority: r.Priority,
 		RecipientIndex: r.RecipientIndex, NextAttemptAt: t.at, NotAfter: firstOf(t.at.Add(notAfter(r.Priority)), r.ExpiresAt)})
 }

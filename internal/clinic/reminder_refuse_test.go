@@ -39,7 +39,7 @@ func hindered() map[string]struct {
 		"link locked":          {set("UPDATE pages SET locked_at = now()"), "locked"},
 		"stopped by one click": {func(t *testing.T, w *clinictest.World, message uuid.UUID) {
 			t.Helper()
-			must(t, w.Clinic.PageStop(ctx, nobody, w.Unseal(t, w.Patient, "pages", "token", pageOf(t, w, message))))
+			must(t, w.Clinic.PageStop(ctx, nobody, w.Unseal(t, w.Patient, "pages", "token", pageOf(t, w, message)), uuid.Nil))
 		}, "opted_out"},
 		"another address": {func(t *testing.T, w *clinictest.World, _ uuid.UUID) {
 			t.Helper()

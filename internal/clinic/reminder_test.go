@@ -77,7 +77,7 @@ func TestReminders(t *testing.T) {
 	}
 	first := remindersGo(t, w, message, "r1")
 	if tokenOf(first) != tokenOf(p) || !strings.HasPrefix(first.Body.Reveal(), "Reminder: you have a message from Riverside Care Team that has not been read\n") ||
-		first.Subject != "Reminder: you have a message from Riverside Care Team that has not been read" || first.To != p.To || !strings.HasSuffix(first.StopURL, "/stop") {
+		first.Subject != "Reminder: you have a message from Riverside Care Team that has not been read" || first.To != p.To || !strings.HasSuffix(first.StopURL, "/stop?d="+first.DeliveryID.String()) {
 		t.Errorf("the reminder is %q: %q", first.Subject, first.Body.Reveal())
 	}
 	for _, word := range []string{"Rosa", "losartan", "Osei", "cough"} {

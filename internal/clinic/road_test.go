@@ -59,7 +59,7 @@ func checkNotice(t *testing.T, p *clinic.Parcel) string {
 	if p.Channel == "sms" && (!strings.HasSuffix(body, "Reply STOP to opt out") || p.StopURL != "" || p.To.Reveal() != "+14155550441") {
 		t.Errorf("sms: %q to %q stop %q", body, p.To.Reveal(), p.StopURL)
 	}
-	if p.Channel == "email" && (p.StopURL != link+"/stop" || p.To.Reveal() != "p20441@mail.example") {
+	if p.Channel == "email" && (p.StopURL != link+"/stop?d="+p.DeliveryID.String() || p.To.Reveal() != "p20441@mail.example") {
 		t.Errorf("e-mail: stop %q to %q", p.StopURL, p.To.Reveal())
 	}
 	return strings.TrimPrefix(u.Path, "/m/")

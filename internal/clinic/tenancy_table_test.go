@@ -98,7 +98,7 @@ var queriesWithoutTeam = map[string]string{
 	"a verified provider": `
 		DeliveriesLock EventsMatchable ContactBounce ClinicsOfAddress`,
 	"the patient, by the secret in their link": `
-		PageByToken PageProofsLock PageProofsToday PageTried PageOpened PageAcknowledged PageSessionFind ContactVerify`,
+		PageByToken PageProofsLock PageProofsToday PageTried PageOpened PageAcknowledged PageSessionFind DeliveryToStop ContactVerify`,
 	"the operator, who restores the installation": `
 		DeliveriesSuspect DeliveriesSuspectCount DeliveryAskSince DeliveriesUnknownAskSince DeliveriesSettling`,
 }

@@ -956,6 +956,30 @@ func (q *Queries) DeliverySteps(ctx context.Context, arg DeliveryStepsParams) ([
 	return items, nil
 }
 
+const deliveryToStop = `-- name: DeliveryToStop :one
+SELECT channel, recipient_index FROM deliveries WHERE message_id = $1 AND clinic_id = $2
+    AND CASE WHEN $3::uuid = '00000000-0000-0000-0000-000000000000' THEN kind = 'notice' ELSE id = $3 END ORDER BY round DESC LIMIT 1
+`
+
+type DeliveryToStopParams struct {
+	MessageID *uuid.UUID
+	ClinicID  uuid.UUID
+	ID        uuid.UUID
+}
+
+type DeliveryToStopRow struct {
+	Channel        string
+	RecipientIndex []byte
+}
+
+// The one that a link to stop names, or the last notice where it names none.
+func (q *Queries) DeliveryToStop(ctx context.Context, arg DeliveryToStopParams) (DeliveryToStopRow, error) {
+	row := q.db.QueryRow(ctx, deliveryToStop, arg.MessageID, arg.ClinicID, arg.ID)
+	var i DeliveryToStopRow
+	err := row.Scan(&i.Channel, &i.RecipientIndex)
+	return i, err
+}
+
 const eventsAppend = `-- name: EventsAppend :many
 INSERT INTO delivery_events (id, clinic_id, delivery_id, provider, event_key, provider_id, state, code, happened_at, received_at)
 SELECT unnest($1::uuid[]), nullif(unnest($2::uuid[]), '00000000-0000-0000-0000-000000000000'::uuid),

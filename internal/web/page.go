@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"countersign/internal/clinic"
 )
 
@@ -15,6 +17,7 @@ type patientPage struct {
 	Action           string // the address of the page, without a slash at the end
 	Sentence         string
 	Day, Month, Year string // as typed
+	Delivery         string // whose address is to be opted out; empty: the last notice's
 	Lang             string // "?lang=es" when the reader chose a language by its link: it holds on every page from there
 }
 
@@ -172,12 +175,22 @@ func (s *Server) pageAcknowledge(c *call) error {
 
 // pageStopAsk asks first: mail scanners open this link too.
 func (s *Server) pageStopAsk(c *call) error {
-	return s.pageAround(c, http.StatusOK, pageStop, patientPage{})
+	v := patientPage{}
+	if id := deliveryToStop(c); id != uuid.Nil {
+		v.Delivery = id.String()
+	}
+	return s.pageAround(c, http.StatusOK, pageStop, v)
+}
+
+// deliveryToStop is whose link this is: none in the mails of older versions.
+func deliveryToStop(c *call) uuid.UUID {
+	id, _ := uuid.Parse(c.QueryParam("d"))
+	return id
 }
 
 // pageStop ends notices to this address. Mail programs call it by one click, from no page of ours.
 func (s *Server) pageStop(c *call) error {
-	if err := s.cfg.Clinic.PageStop(c.ctx(), c.patient(), c.Param("token")); err != nil {
+	if err := s.cfg.Clinic.PageStop(c.ctx(), c.patient(), c.Param("token"), deliveryToStop(c)); err != nil {
 		return err
 	}
 	return s.pageAround(c, http.StatusOK, pageStopped, patientPage{})

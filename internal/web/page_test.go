@@ -118,7 +118,13 @@ func TestPatientStops(t *testing.T) {
 	if out() != 0 {
 		t.Fatal("a GET had an effect")
 	}
-	r := httptest.NewRequest(http.MethodPost, link+"/stop", strings.NewReader("List-Unsubscribe=One-Click"))
+	stop := link + "/stop?d=" + s.world.Strings(t, "SELECT id::text FROM deliveries")[0]
+	v.wants(v.get(stop), 200, `action="`+link+`/stop?lang=en&amp;`+stop[len(link+"/stop?"):]+`"`)
+	v.wants(v.post(link+"/stop?lang=en&d="+uuid.NewString()), 200, "Done")
+	if out() != 0 {
+		t.Fatal("the link of another delivery had an effect")
+	}
+	r := httptest.NewRequest(http.MethodPost, stop, strings.NewReader("List-Unsubscribe=One-Click"))
 	r.Header.Set("Content-Type", urlEncoded)
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	v.wants(v.do(r), 200, "Done")
