@@ -47,7 +47,7 @@ func (s *stage) webhooks(n int) (rows []row) {
 	web := s.start("web", nil, map[string]string{"SENDGRID_WEBHOOK_KEY": base64.StdEncoding.EncodeToString(public)})
 	defer web.stop()
 	s.awaitReady(s.web + "/readyz")
-	s.mailReports(key, n, 10) // a web that has planned its statements
+	s.mailReports(key, n, 10) // a web whose connections are open; it plans anew in each round, which begins by tidying up
 	for _, size := range []int{1, 10, 100} {
 		rate, events := s.mailReports(key, n, size)
 		rows = append(rows, row{what: fmt.Sprintf("SendGrid events, %d to a post, with their fold", size), figure: perSecond(rate), beside: fmt.Sprintf("%d events, %d posts at once", events, posters),
