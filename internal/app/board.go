@@ -33,7 +33,7 @@ func newBoard(redis redisMaker, readOnly bool, stage config.Env) *board {
 		RedisConnOpt: redis,
 		ReadOnly:     readOnly,
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(func(_ string, payload []byte) string {
-			return worker.PayloadID(payload)
+			return worker.PayloadIDs(payload)
 		}),
 		ResultFormatter: asynqmon.ResultFormatterFunc(func(string, []byte) string { return "-" }),
 	})}

@@ -21,7 +21,7 @@ const (
 	flatRound  = 500     // deliveries between two samples, and twice as many in a long run
 )
 
-// What a worker has unless set: connections, of which the bare loop gets as many, and tasks under way, most of which wait for the
+// What a worker has unless set: connections, of which the bare loop gets as many, and rows under way, most of which wait for the
 // provider or for the transaction that they will share.
 const (
 	connections = 16
@@ -81,15 +81,13 @@ func (s *stage) engine() engineRun {
 		s.say("%s, bare limit %s; %s: %s", perSecond(o.rate()), perSecond(limit), o.cpu.figure, o.cpu.beside)
 	}
 	rate, limit, ratio := median(rates), median(limits), median(ratios)
-	asynq := s.emptyTasks(3*rowsMade, underWay)
-	what := fmt.Sprintf("deliveries, %d tasks over %d connections, beside %d bare transactions each", underWay, connections, alone)
+	what := fmt.Sprintf("deliveries, %d under way over %d connections, beside %d bare transactions each", underWay, connections, alone)
 	rows := []row{{what: what, figure: perSecond(rate), beside: "bare limit " + perSecond(limit), ratio: fmt.Sprintf("%.2f", ratio), goal: "at least 0.5", met: ratio >= 0.5},
 		info("  in transactions that are shared", fmt.Sprintf("%.2f transactions each", o.transactions), fmt.Sprintf("%.1f round trips each", o.roundTrips())),
 		o.cpu,
 		beside("  beside as many bare transactions as that", rate, "bare limit", limit*alone/o.transactions),
 		beside(fmt.Sprintf("  beside %d UPDATEs that commit by themselves", alone), rate, "limit", s.barer(connections, bareTime)/alone),
-		beside("  beside empty tasks through asynq", rate, "asynq", asynq),
-		beside("  beside bare transactions and an empty task, one after the other", rate, "limit", 1/(1/limit+1/asynq))}
+		beside("  beside empty tasks through asynq", rate, "asynq", s.emptyTasks(3*rowsMade, underWay))}
 	return engineRun{rows: rows, statements: o.statements(), limit: limit}
 }
 

@@ -88,7 +88,7 @@ type Config struct {
 	ProbeURL     string  `env:"PROBE_URL"`                    // what the worker asks each minute, for uptime; default BaseURL + /readyz
 	LogLevel     string  `env:"LOG_LEVEL"`                    // empty: what the stage wants
 
-	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"64"` // tasks at once of one worker
+	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"64"` // notices and drafts under way at once in one worker
 	ShutdownTimeout   time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`  // how long stopping may take
 	DrainDelay        time.Duration `env:"DRAIN_DELAY" envDefault:"1s"`        // how much of it web goes on serving, until the router has noticed
 	Times             Times         `envPrefix:"TIME_"`

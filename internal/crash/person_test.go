@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+
+	"countersign/internal/worker"
 )
 
 // person is somebody at a browser.
@@ -80,12 +82,18 @@ func read(h *house, resp *http.Response) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// waiting is how many tasks the queue still has to begin. What a killed worker had begun stays «active» for a minute.
-func (h *house) waiting() int {
+// waiting is how many rows the tasks name that the queue still has to begin. What a killed worker had begun stays «active» for a minute.
+func (h *house) waiting() (rows int) {
 	h.t.Helper()
-	info, err := asynq.NewInspectorFromRedisClient(h.redis).GetQueueInfo("deliver")
-	if err != nil { // there is no queue before the first task
-		return 0
+	queue := asynq.NewInspectorFromRedisClient(h.redis)
+	for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){queue.ListPendingTasks, queue.ListScheduledTasks, queue.ListRetryTasks} {
+		tasks, err := list("deliver", asynq.PageSize(1000))
+		if err != nil { // there is no queue before the first task
+			return 0
+		}
+		for _, task := range tasks {
+			rows += len(strings.Fields(worker.PayloadIDs(task.Payload)))
+		}
 	}
-	return info.Pending + info.Scheduled + info.Retry
+	return rows
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"countersign/internal/clinic"
 )
 
 // Row «request on the wire, no answer», the headers written and not yet the body: no provider takes half a request.
@@ -54,6 +56,35 @@ func TestRecordNotCommitted(t *testing.T) {
 	h.each("delivery.record/before-commit", answers, held(t))
 	h.start("worker", "")
 	h.rest((*scene).unheard)
+}
+
+// One task of several rows, and its worker dies while some are on the wire and the others wait for a place: each row has its own
+// end, and those that did not begin go as if nothing had been.
+func TestTaskOfSeveralRows(t *testing.T) {
+	h := open(t)
+	h.web("")
+	var due []clinic.Due
+	for range 8 {
+		due = append(due, clinic.Due{Deed: clinic.DeliverySend, ID: h.submitted(answers[0]).approve().delivery})
+	}
+	must(t, h.queue.Enqueue(context.Background(), due[0], due[1:]...))
+	h.start("worker", silent+"kill=wire/answered", "WORKER_CONCURRENCY=3").dies()
+	begun := map[*scene]bool{}
+	for _, s := range h.cases {
+		if s.state() != "queued" {
+			begun[s] = true
+		}
+	}
+	if n := len(begun); n == 0 || n > 3 {
+		t.Errorf("%d rows had begun, with three places", n)
+	}
+	h.start("worker", "")
+	h.rest(func(s *scene) want {
+		if begun[s] && len(s.provider.accepted(t)) == 0 {
+			return s.needsPerson(0)
+		}
+		return s.heard()
+	})
 }
 
 // Row «recorded, asynq's Done lost»: asynq runs each task again, and the claim finds nothing to do.

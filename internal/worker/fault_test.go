@@ -155,12 +155,14 @@ func TestReady(t *testing.T) {
 
 func TestPayload(t *testing.T) {
 	t.Parallel()
-	id := uuid.Must(uuid.NewV7())
+	id, other := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
 	for body, want := range map[string]string{
-		`{"v":1,"id":"` + id.String() + `"}`: id.String(),
+		`{"v":1,"id":"` + id.String() + `"}`:                                   id.String(),
+		`{"v":1,"id":"` + id.String() + `","more":["` + other.String() + `"]}`: id.String() + " " + other.String(),
+		`{"v":1,"id":"` + id.String() + `","more":["Rosa"]}`:                   "-", `{"v":1,"more":["` + id.String() + `"]}`: "-",
 		`{"v":2,"id":"` + id.String() + `"}`: "-", `{"v":1}`: "-", `{"v":1,"id":"Rosa"}`: "-", `Rosa Delgado`: "-", ``: "-",
 	} {
-		if got := PayloadID([]byte(body)); got != want {
+		if got := PayloadIDs([]byte(body)); got != want {
 			t.Errorf("%q shows as %q", body, got)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // relayBatch is how many rows one look takes; a full batch is followed by another look at once.
 const relayBatch = 200
 
-// relayHands is how many rows are handed to the queue at once.
+// relayHands is how many tasks are handed to the queue at once.
 const relayHands = 8
 
 // Of logging's levels: what is worth a line in production, and what no log may be without.
@@ -55,24 +55,30 @@ func (w *Worker) relay(ctx context.Context) error {
 	return nil
 }
 
-// enqueueAll hands rows to the queue, some at a time, so that tasks need not wait for one trip to Redis after the other. The more
-// urgent are all in it before the next ones.
+// enqueueAll hands rows to the queue, several with each task and some tasks at a time, so that rows need not wait for one trip to
+// Redis after the other. The more urgent are all in it before the next ones.
 func (w *Worker) enqueueAll(ctx context.Context, due []clinic.Due) error {
 	for n := 0; len(due) > 0; due = due[n:] {
-		n = slices.IndexFunc(due, func(d clinic.Due) bool { return d.Priority != due[0].Priority })
+		n = slices.IndexFunc(due, func(d clinic.Due) bool { return d.Priority != due[0].Priority || d.Deed != due[0].Deed })
 		if n < 0 {
 			n = len(due)
 		}
 		hands, ctx := errgroup.WithContext(ctx)
 		hands.SetLimit(relayHands)
-		for _, d := range due[:n] {
-			hands.Go(func() error { return w.queue.Enqueue(ctx, d) })
+		for rows := range slices.Chunk(due[:n], w.rowsOf(due[0].Deed)) {
+			hands.Go(func() error { return w.queue.Enqueue(ctx, rows[0], rows[1:]...) })
 		}
 		if err := hands.Wait(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rowsOf is how many rows one task of a deed takes along. A worker that has few under way takes few at a time, and leaves more
+// to the others.
+func (w *Worker) rowsOf(deed clinic.Deed) int {
+	return max(1, min(routes[deed].rows, w.cfg.Concurrency/8))
 }
 
 // sweep looks for leases that ran out.

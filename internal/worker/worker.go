@@ -6,8 +6,8 @@
 // a message being lost, doubled or late by more than a minute. It knows no provider, only clinic.Sender and
 // clinic.Model, and no database.
 //
-// A task's payload is {"v":1,"id":"…"} and its errors are codes, because both can be read in Redis, in logs and on the
-// queue board.
+// A task's payload is the ids of the rows to look at and its errors are codes, because both can be read in Redis, in logs and
+// on the queue board.
 package worker
 
 import (
@@ -18,10 +18,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/semaphore"
 
 	"countersign/internal/clinic"
 	"countersign/internal/metrics"
@@ -46,7 +46,7 @@ type Config struct {
 	NightlyEvery time.Duration // whether the night's work is due; 1 min unless set
 	JobsEvery    time.Duration // whether somebody asked for a job to run now
 
-	Concurrency int // tasks at once; 64 unless set
+	Concurrency int // rows under way at once; 64 unless set
 	Alerts      Alerts
 
 	// Anchor writes a checkpoint outside the database; the same one again is no error. It may be nil.
@@ -73,7 +73,8 @@ type Worker struct {
 	queue    *Queue
 	outcomes *prometheus.CounterVec
 	stopping context.Context // ends when the worker is asked to stop
-	relaying atomic.Int64    // when the relay last looked, in Unix milliseconds
+	underWay *semaphore.Weighted
+	relaying atomic.Int64 // when the relay last looked, in Unix milliseconds
 	jobs     jobs
 }
 
@@ -117,7 +118,7 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Tag == nil {
 		cfg.Tag = func(ctx context.Context, _ map[string]string) context.Context { return ctx }
 	}
-	w := &Worker{cfg: cfg, queue: NewQueue(cfg.Redis), stopping: context.Background(), outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+	w := &Worker{cfg: cfg, queue: NewQueue(cfg.Redis), stopping: context.Background(), underWay: semaphore.NewWeighted(int64(cfg.Concurrency)), outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "countersign_delivery_attempts_total", Help: "Attempts at a provider by what they came to."}, []string{"provider", "class"})}
 	if cfg.Metrics != nil {
 		for _, figures := range []prometheus.Collector{w.outcomes, newCounts(cfg.Clinic)} {
@@ -140,7 +141,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		DelayedTaskCheckInterval: 2 * time.Second,
 		ShutdownTimeout:          w.cfg.Shutdown,
 		RetryDelayFunc:           retryDelay,
-		IsFailure:                func(err error) bool { return err != nil && !errors.Is(err, asynq.ErrLeaseExpired) },
+		IsFailure:                isFailure,
 		ErrorHandler:             asynq.ErrorHandlerFunc(w.failed),
 		Logger:                   asynqLog{w.cfg.Log},
 		LogLevel:                 asynq.WarnLevel,
@@ -185,77 +186,4 @@ func (w *Worker) Ready(ctx context.Context) error {
 		return fault("relay")
 	}
 	return nil
-}
-
-// fault is an error that is a code and nothing else.
-type fault string
-
-func (f fault) Error() string { return string(f) }
-
-// SafeError tells the error reporter that the text may leave the house.
-func (f fault) SafeError() string { return string(f) }
-
-// task wraps a handler: it reads the payload, turns every error into its code, and catches panics, whose text asynq
-// would otherwise keep in Redis.
-func (w *Worker) task(handle func(context.Context, uuid.UUID) error) asynq.HandlerFunc {
-	return func(ctx context.Context, t *asynq.Task) (err error) {
-		started := time.Now()
-		ctx = w.cfg.Tag(ctx, map[string]string{"task": t.Type()})
-		ctx, done := w.cfg.Trace(ctx, "queue.task")
-		defer func() {
-			if v := recover(); v != nil {
-				w.cfg.Recover(w.coded(ctx, "panic"), v)
-				err = fault("panic")
-			}
-			done(t.Type(), statusOf(err), 0)
-			if w.cfg.Metrics != nil {
-				w.cfg.Metrics.Task(t.Type(), err, time.Since(started))
-			}
-		}()
-		id, err := readPayload(t.Payload())
-		if err != nil {
-			return err
-		}
-		if err := handle(ctx, id); err != nil {
-			if clinic.KindOf(err) == clinic.Internal {
-				w.cfg.Report(w.coded(ctx, codeOf(err)), err)
-			}
-			return fault(codeOf(err))
-		}
-		return nil
-	}
-}
-
-// statusOf is how a task ended, as traces have it.
-func statusOf(err error) int {
-	if err != nil {
-		return 500
-	}
-	return 0
-}
-
-// coded is ctx with an error's code, for the reporter.
-func (w *Worker) coded(ctx context.Context, code string) context.Context {
-	return w.cfg.Tag(ctx, map[string]string{"code": code})
-}
-
-func codeOf(err error) string {
-	if code := clinic.Code(err); code != "" {
-		return code
-	}
-	return "internal"
-}
-
-// failed logs a task that ended by an error. asynq tries it again, three times, and then archives it.
-func (w *Worker) failed(ctx context.Context, t *asynq.Task, err error) {
-	id, _ := asynq.GetTaskID(ctx)
-	retried, _ := asynq.GetRetryCount(ctx)
-	code := "internal"
-	var known fault
-	if errors.As(err, &known) {
-		code = string(known)
-	} else if errors.Is(err, context.DeadlineExceeded) {
-		code = "timeout"
-	}
-	w.cfg.Log.WarnContext(ctx, "task failed", "deed", t.Type(), "task", id, "code", code, "retried", retried)
 }
