@@ -32,6 +32,7 @@ type sealing struct {
 	mu    sync.Mutex
 	said  map[string]bool // the alarms that were raised: once a process is enough
 	batch int             // of the next transaction; 0: sealBatch
+	lost  int             // events that waited and are gone: they stay in the queue, before those that are there
 }
 
 // Sealed is what one call of LedgerSeal did.
@@ -105,39 +106,37 @@ func (s *sealer) run(ctx context.Context) error {
 	if err := s.open(ctx); err != nil || !mine {
 		return err
 	}
-	waiting, err := s.next(ctx)
+	there, until, err := s.next(ctx)
 	if err != nil {
 		return err
 	}
-	until := s.now
-	if s.out.More { // the checkpoint's time is that up to which nothing waits any more
-		until = earlier(until, waiting[len(waiting)-1].At)
-	}
-	total := len(waiting)
-	there := slices.DeleteFunc(waiting, func(p db.LedgerNextRow) bool { return p.Rec == nil })
-	s.out.Lost = total - len(there)
 	if err := s.take(ctx, there); err != nil {
 		return err
 	}
 	faultpoint.Reach("ledger", "taken")
 	if len(there) == 0 {
-		s.out.More = false
 		return nil
 	}
 	return s.add(ctx, there, until)
 }
 
-// next reads the oldest of what waits.
-func (s *sealer) next(ctx context.Context) ([]db.LedgerNextRow, error) {
+// next reads the oldest of what waits and is there, past whatever is lost, and the time up to which nothing else waits.
+func (s *sealer) next(ctx context.Context) (there []db.LedgerNextRow, until time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	most := max(s.batch, sealBatch)
-	waiting, err := s.LedgerNext(ctx, int32(most))
-	s.batch = 0
-	if s.out.More = len(waiting) == most; s.out.More {
-		s.batch = min(2*most, sealMost)
+	batch := max(s.batch, sealBatch)
+	waiting, err := s.LedgerNext(ctx, int32(batch+s.lost))
+	if err != nil {
+		return nil, until, err
 	}
-	return waiting, err
+	until, total := s.now, len(waiting)
+	if s.batch, s.out.More = 0, total == batch+s.lost; s.out.More {
+		s.batch, until = min(2*batch, sealMost), earlier(until, waiting[total-1].At)
+	}
+	there = slices.DeleteFunc(waiting, func(p db.LedgerNextRow) bool { return p.Rec == nil })
+	s.lost = total - len(there)
+	s.out.Lost = s.lost
+	return there, until, nil
 }
 
 // take takes these out of the queue.
