@@ -34,7 +34,7 @@ func New() *Metrics {
 		registry: prometheus.NewRegistry(),
 		requests: histogram("countersign_http_request_seconds", "Time to answer a request.",
 			[]float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30}, "route", "method", "status"),
-		tasks: histogram("countersign_task_seconds", "Time to run a task of the queue.",
+		tasks: histogram("countersign_task_seconds", "Time to do one row that a task of the queue asks for.",
 			[]float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 60, 120}, "task", "outcome"),
 		queries: histogram("countersign_db_query_seconds", "Time from sending a query to having read its result.",
 			[]float64{.0005, .001, .002, .005, .01, .025, .05, .1, .5, 1, 5}, "query", "outcome"),
@@ -82,7 +82,7 @@ func (m *Metrics) Webhook(provider, outcome string) {
 // Listed counts a list that could have been read from a replica: by "replica", or by "primary" for a reason.
 func (m *Metrics) Listed(by, reason string) { m.lists.WithLabelValues(by, reason).Inc() }
 
-// Task counts a run of a task by its type, such as delivery.send.
+// Task counts a row that a task of the queue asked for, by the task's type, such as delivery.send.
 func (m *Metrics) Task(task string, err error, took time.Duration) {
 	m.tasks.WithLabelValues(task, outcome(err)).Observe(took.Seconds())
 }

@@ -56,6 +56,9 @@ func TestQueueBoard(t *testing.T) {
 		return strings.Contains(ops.text("body"), "Queues") && ops.count("header, nav, main, aside") > 0
 	})
 	ops.shot("board")
+	if strings.Contains(ops.text("body"), "Send Feedback") {
+		t.Error("the board sends its readers elsewhere")
+	}
 	if !h.actor("kenji-watts").Can(clinic.QueueView) || h.actor("kenji-watts").Can(clinic.QueueOperate) {
 		t.Error("ops look at the board and do not operate it")
 	}
