@@ -13,6 +13,7 @@ import (
 // latency has doctors sign at a steady rate, whether or not earlier ones are through, and tells how long each notice
 // took from the moment its signature was due to begin to the provider's acceptance. One worker runs with its defaults.
 func (s *stage) latency(messages []submitted, rate float64) row {
+	s.tidy() // else its plans are for the few rows that were there before these
 	worker := s.start("worker", nil, nil)
 	defer worker.stop()
 	s.warm(messages[:warmUps])
