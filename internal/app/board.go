@@ -113,14 +113,15 @@ func frame(page []byte, nonce string) []byte {
 }
 
 // banner leads back from the board, and says on it, too, when this is not production: at its lower edge, since its own bar
-// has the upper one. The board's one link to somewhere else is not shown: its makers are not whom our people turn to.
+// has the upper one. The board's one link to somewhere else is not shown, and keeps its place above our line: its makers are not
+// whom our people turn to.
 func banner(page []byte, nonce string, stage config.Env) []byte {
 	words := ""
 	if stage != config.Production {
 		words = ` This is the <b>` + string(stage) + `</b> stage, not the real clinic.`
 	}
 	return bytes.Replace(page, []byte("<body>"), []byte(`<body><style nonce="`+nonce+`">aside.env{position:fixed;z-index:9999;bottom:0;left:0;right:0;`+
-		`padding:4px 16px;background:#fff3cd;color:#3d2f00;border-top:1px solid #b58900;font:14px/24px sans-serif}aside.env a{color:inherit}a[href*="//github.com/"]{display:none!important}</style>`+
+		`padding:4px 16px;background:#fff3cd;color:#3d2f00;border-top:1px solid #b58900;font:14px/24px sans-serif}aside.env a{color:inherit}a[href*="//github.com/"]{visibility:hidden!important}</style>`+
 		`<aside class="env" aria-label="Where you are"><a href="/status">Back to Countersign</a>`+words+`</aside>`), 1)
 }
 
