@@ -72,9 +72,9 @@ type Worker struct {
 	cfg      Config
 	queue    *Queue
 	outcomes *prometheus.CounterVec
-	stopping context.Context // ends when the worker is asked to stop
-	underWay *semaphore.Weighted
-	relaying atomic.Int64 // when the relay last looked, in Unix milliseconds
+	stopping context.Context     // ends when the worker is asked to stop
+	underWay *semaphore.Weighted // a place for each row, Config.Concurrency in all
+	relaying atomic.Int64        // when the relay last looked, in Unix milliseconds
 	jobs     jobs
 }
 
